@@ -1,0 +1,50 @@
+# make demo   set up, and run the main job: learn a kernel from one photograph
+# make test   set up, and pass the tests
+# make check  lint, types, docs
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+# Two workers of one thread each beat one of two: most tests are small.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+SHAPES := --jaxtyping-packages="contconv,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
+
+.PHONY: demo test check docs format record clean help
+
+help:
+	@grep '^# make' Makefile | cut -c3-
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[experiments]'
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+	$(INSTALL) -e '.[dev]'
+	touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m experiments.one_photograph
+
+# The second call is what users have: no shape checks around the library.
+test: $(VENV)/.dev
+	$(PYTEST) -n auto $(SHAPES)
+	$(PYTEST) tests/test_bad_input.py tests/test_house.py
+
+check: $(VENV)/.dev docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+docs: $(VENV)/.dev
+	$(BIN)/sphinx-build -W --keep-going -q -n -b html docs docs/_build/html
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:
+	rm -rf $(VENV) out docs/_build

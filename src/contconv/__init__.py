@@ -1,0 +1,8 @@
+"""contconv: the continuous convolution layer for PyTorch."""
+
+from contconv import kernels as kernels
+from contconv._resize import resize as resize
+from contconv.functional import continuous_conv as continuous_conv
+from contconv.nn import ContinuousConv1d as ContinuousConv1d
+from contconv.nn import ContinuousConv2d as ContinuousConv2d
+from contconv.nn import ContinuousConv3d as ContinuousConv3d

@@ -1,0 +1,166 @@
+"""What `continuous_conv` refuses, and what it says."""
+
+from typing import Any
+
+from torch import Tensor
+
+from contconv._autocast import autocast_dtype
+from contconv._scale import as_whole
+from contconv.kernels import ContinuousKernel
+from contconv.kernels._names import classical_kernel
+
+_AXES = {1: "width", 2: "height, width", 3: "depth, height, width"}
+
+
+def as_kernel(kernel: Any, input: Any) -> ContinuousKernel:
+    """The kernel itself, or the classical one of that name with the input's axes."""
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"input must be a tensor, got {type(input).__name__}; convert it first, "
+            "for instance with torch.as_tensor"
+        )
+    if isinstance(kernel, str):
+        if not 3 <= input.ndim <= 5:
+            raise ValueError(
+                f"with the name of a kernel ({kernel!r}), input must be "
+                f"[batch, channels, ...] with 1 to 3 more axes, got {input.ndim} axes"
+            )
+        return classical_kernel(kernel, input.ndim - 2)
+    if not isinstance(kernel, ContinuousKernel):
+        raise TypeError(
+            "kernel must be a ContinuousKernel or the name of a classical kernel, "
+            f"got {type(kernel).__name__}"
+        )
+    return kernel
+
+
+def check_input(input: Tensor, kernel: ContinuousKernel, groups: Any) -> None:
+    """Raise unless the kernel can be applied to the input."""
+    _check_rank(input, kernel.ndim)
+    _check_channels(input.shape[-kernel.ndim - 1], kernel, groups)
+    _check_dtype(input, kernel)
+
+
+def _check_rank(input: Tensor, ndim: int) -> None:
+    if input.ndim not in (ndim + 1, ndim + 2):
+        raise ValueError(
+            f"input must be [batch, channels, {_AXES[ndim]}] or "
+            f"[channels, {_AXES[ndim]}] for a kernel with {ndim} axes, "
+            f"got {input.ndim} axes: {tuple(input.shape)}"
+        )
+    if 0 in input.shape[-ndim:]:
+        raise ValueError(
+            f"input must have at least 1 pixel on every axis, got {tuple(input.shape)}"
+        )
+
+
+def _check_channels(channels: int, kernel: ContinuousKernel, groups: Any) -> None:
+    as_whole(groups, "groups")
+    if kernel.is_shared:
+        if channels < 1:
+            raise ValueError(f"input must have at least 1 channel, got {channels}")
+        if groups not in (1, channels):
+            raise ValueError(
+                "groups must be 1 or the number of channels for a kernel that all "
+                f"channels share, got groups={groups} for {channels} channels"
+            )
+        return
+    out_channels, per_group = kernel.head.shape[:2]
+    if out_channels % groups:
+        raise ValueError(
+            f"groups must divide the kernel's {out_channels} output channels, "
+            f"got {groups}"
+        )
+    if channels != per_group * groups:
+        raise ValueError(
+            f"input must have {per_group * groups} channels ({per_group} in each of "
+            f"{groups} groups) for this kernel, got {channels}"
+        )
+
+
+def check_layer_kernel(
+    kernel: Any,
+    kernel_size: tuple[int, ...],
+    in_channels: int,
+    out_channels: int,
+    groups: int,
+) -> None:
+    """Raise unless the kernel has the size and the channels of its layer."""
+    if not isinstance(kernel, ContinuousKernel):
+        raise TypeError(
+            "kernel must be a ContinuousKernel or the name of a learned kernel, "
+            f"got {type(kernel).__name__}"
+        )
+    if kernel.kernel_size != kernel_size:
+        raise ValueError(
+            f"kernel_size is {kernel_size}, but the kernel has {kernel.kernel_size}; "
+            "give both the same"
+        )
+    have = tuple(kernel.head.shape[:2])
+    need = (out_channels, in_channels // groups)
+    if have == need:
+        return
+    if not kernel.is_shared:
+        raise ValueError(
+            f"the kernel must have {need[0]} output and {need[1]} input channels per "
+            f"group, got {have[0]} and {have[1]}"
+        )
+    if not in_channels == out_channels == groups:
+        raise ValueError(
+            "a kernel that all channels share needs in_channels, out_channels and "
+            f"groups to be equal, got {in_channels}, {out_channels} and {groups}"
+        )
+
+
+def _check_dtype(input: Tensor, kernel: ContinuousKernel) -> None:
+    if not input.is_floating_point():
+        raise TypeError(
+            f"input must be a floating-point tensor, got {input.dtype}; convert it "
+            "first, for instance input.float() / 255"
+        )
+    if kernel.dtype is None:
+        return
+    if kernel.head.device != input.device:
+        raise ValueError(
+            f"input is on {input.device}, but the kernel is on {kernel.head.device}; "
+            "move one with .to(device)"
+        )
+    if input.dtype != kernel.dtype and autocast_dtype(input.device.type) is None:
+        raise TypeError(
+            f"input has dtype {input.dtype}, but the kernel has {kernel.dtype}; "
+            "convert one with .to(dtype), or use torch.autocast"
+        )
+
+
+def _check_floating(value: Any, name: str) -> None:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+
+
+def check_bias(bias: Any, out_channels: int) -> None:
+    """Raise unless the bias is None or has one value per output channel."""
+    if bias is None:
+        return
+    _check_floating(bias, "bias")
+    if tuple(bias.shape) != (out_channels,):
+        raise ValueError(
+            f"bias must have shape ({out_channels},), one value per output channel, "
+            f"got {tuple(bias.shape)}"
+        )
+
+
+def check_points(points: Any, batch: int, ndim: int) -> None:
+    """Raise unless the points are positions for this batch."""
+    _check_floating(points, "points")
+    shared, own = (ndim + 1, ndim + 2)
+    if points.ndim not in (shared, own) or points.shape[-1] != ndim:
+        raise ValueError(
+            f"points must be [*out, {ndim}] or [batch, *out, {ndim}] with {ndim} axes "
+            f"in out, got {tuple(points.shape)}"
+        )
+    if points.ndim == own and points.shape[0] not in (1, batch):
+        raise ValueError(
+            f"points must have one grid for each of the {batch} images or one for all, "
+            f"got {points.shape[0]}"
+        )

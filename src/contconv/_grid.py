@@ -1,0 +1,124 @@
+"""Grid: the neighbors of all output pixels, from resized axes or from points."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from contconv._axis import Axis
+from contconv._taps import Taps, axis_taps, point_taps
+from contconv._types import Float, Int
+
+
+class Neighbors(NamedTuple):
+    """The input pixels under the kernel, for every output pixel.
+
+    ``b`` is 1 where all images of a batch share the grid; ``p`` runs over the output
+    pixels in row-major order, ``k`` over the taps.
+    """
+
+    source: Int[Tensor, "b p k"]  # into the flattened image
+    distances: Float[Tensor, "b p k ndim"]  # g_n - m, in pixels: the kernel's argument
+    weights: Float[Tensor, "b p k"]  # 1; 1/2 on the edge of the support; 0 outside
+
+
+@dataclass(frozen=True)
+class AxisGrid:
+    """The projected grid of a resized image, each axis with a scale of its own."""
+
+    axes: tuple[Axis, ...]
+    padding_mode: str
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """Pixels of the input, per axis."""
+        return tuple(axis.in_size for axis in self.axes)
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """Pixels of the output, per axis."""
+        return tuple(axis.out_size for axis in self.axes)
+
+    @property
+    def batch(self) -> int:
+        """How many different grids there are: one for all images."""
+        return 1
+
+    @property
+    def taps(self) -> int:
+        """The most input pixels under the kernel, for any output pixel."""
+        return prod(axis.taps for axis in self.axes)
+
+    def neighbors(self, dtype: torch.dtype, device: torch.device | None) -> Neighbors:
+        """The neighbors of all output pixels, distances in ``dtype``."""
+        ndim = len(self.axes)
+        per_axis = []
+        for i, axis in enumerate(self.axes):
+            shape = [1] * (2 * ndim)
+            shape[i], shape[ndim + i] = axis.out_size, axis.taps
+            taps = axis_taps(axis, self.padding_mode, dtype, device)
+            per_axis.append(Taps(*(values.view(shape) for values in taps)))
+        return _outer(per_axis, self.in_shape, (1, prod(self.out_shape), self.taps))
+
+
+@dataclass(frozen=True)
+class PointGrid:
+    """A grid of any float positions, in input pixels, the last axis being (y, x)."""
+
+    points: Float[Tensor, "b *out_shape ndim"]
+    in_shape: tuple[int, ...]
+    support: tuple[int, ...]
+    padding_mode: str
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """Pixels of the output, per axis."""
+        return tuple(self.points.shape[1:-1])
+
+    @property
+    def batch(self) -> int:
+        """How many different grids there are: one for all images, or one for each."""
+        return self.points.shape[0]
+
+    @property
+    def taps(self) -> int:
+        """The most input pixels under the kernel, for any output pixel."""
+        return prod(width + 1 for width in self.support)
+
+    def neighbors(self, dtype: torch.dtype, device: torch.device | None) -> Neighbors:
+        """The neighbors of all output pixels, distances in ``dtype``."""
+        ndim = len(self.in_shape)
+        points = self.points.flatten(1, -2)
+        per_axis = []
+        for i, (in_size, width) in enumerate(
+            zip(self.in_shape, self.support, strict=True)
+        ):
+            shape = [*points.shape[:2], *[1] * ndim]
+            shape[2 + i] = width + 1
+            source, distance, weight = point_taps(
+                points[..., i], in_size, width, self.padding_mode
+            )
+            taps = (source, distance.to(dtype), weight.to(dtype))
+            per_axis.append(Taps(*(values.view(shape) for values in taps)))
+        return _outer(per_axis, self.in_shape, (*points.shape[:2], self.taps))
+
+
+Grid: TypeAlias = AxisGrid | PointGrid
+
+
+def _outer(
+    per_axis: list[Taps], in_shape: tuple[int, ...], shape: tuple[int, ...]
+) -> Neighbors:
+    """Every combination of the taps of each axis; they broadcast against each other."""
+    source, weight = per_axis[0].source, per_axis[0].weight
+    for taps, in_size in zip(per_axis[1:], in_shape[1:], strict=True):
+        source = source * in_size + taps.source
+        weight = weight * taps.weight
+    distances = torch.broadcast_tensors(*(taps.distance for taps in per_axis))
+    return Neighbors(
+        source.reshape(shape),
+        torch.stack([distance.reshape(shape) for distance in distances], -1),
+        weight.reshape(shape),
+    )

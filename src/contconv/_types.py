@@ -1,0 +1,18 @@
+"""Shape annotations: jaxtyping's where it is installed, else plain tensors."""
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or find_spec("jaxtyping"):
+    from jaxtyping import Float as Float
+    from jaxtyping import Int as Int
+    from jaxtyping import Num as Num
+else:
+
+    class Plain:
+        """Stands in for jaxtyping: ``Plain[Tensor, "b c"]`` is ``Tensor``."""
+
+        def __class_getitem__(cls, item: tuple[Any, str]) -> Any:
+            return item[0]
+
+    Float = Int = Num = Plain

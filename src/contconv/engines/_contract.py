@@ -1,0 +1,70 @@
+"""What an engine is: the problem it is given, and what it answers."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from contconv._grid import Grid, Neighbors
+from contconv._types import Float
+from contconv.kernels import ContinuousKernel
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One continuous convolution: which image, which kernel, which grid."""
+
+    image: Float[Tensor, "n c *in_shape"]
+    kernel: ContinuousKernel
+    grid: Grid
+    groups: int
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the output."""
+        return self.kernel.head.shape[0]
+
+    @property
+    def pixels(self) -> int:
+        """Output pixels per image."""
+        return prod(self.grid.out_shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the output."""
+        return (self.image.shape[0], self.out_channels, *self.grid.out_shape)
+
+    @property
+    def basis_dtype(self) -> torch.dtype:
+        """Distances and basis never go below float32: bfloat16 has 8 bits for both."""
+        return torch.promote_types(self.image.dtype, torch.float32)
+
+    def neighbors(self) -> Neighbors:
+        """The neighbors of all output pixels, ready for `ContinuousKernel.basis`."""
+        return self.grid.neighbors(self.basis_dtype, self.image.device)
+
+
+class Cost(NamedTuple):
+    """What an engine would spend on a problem."""
+
+    multiply_adds: int
+    memory: int  # bytes of intermediate tensors
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """One way to compute Eq. 1. An engine is a module with these three functions."""
+
+    def unsupported(self, problem: Problem) -> list[str]:
+        """Why the engine cannot run this; empty if it can. Never raises."""
+        ...
+
+    def cost(self, problem: Problem) -> Cost:
+        """What it would take, from the sizes alone."""
+        ...
+
+    def apply(self, problem: Problem) -> Float[Tensor, "n o *out_shape"]:
+        """The output, without bias, in the dtype of the image."""
+        ...

@@ -1,0 +1,154 @@
+"""continuous_conv: the operator as a function."""
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from contconv._autocast import autocast_dtype, no_autocast
+from contconv._checks import as_kernel, check_bias, check_input, check_points
+from contconv._grid import AxisGrid, Grid, PointGrid
+from contconv._layout import like_layout
+from contconv._memory import check_fits
+from contconv._scale import Scale, Size, as_ratios, as_sizes, resized_axes
+from contconv._types import Float
+from contconv.engines import Problem, check_engine, choose
+from contconv.kernels import ContinuousKernel
+from contconv.padding import check_padding_mode
+
+
+def continuous_conv(
+    input: Float[Tensor, "..."],
+    kernel: ContinuousKernel | str,
+    *,
+    scale: Scale | None = None,
+    size: Size | None = None,
+    points: Float[Tensor, "..."] | None = None,
+    bias: Float[Tensor, " out"] | None = None,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+    antialias: bool = False,
+    engine: str = "auto",
+) -> Float[Tensor, "..."]:
+    r"""Convolve with a kernel that is a function of sub-pixel distance, at any scale.
+
+    .. math::
+
+        g_n &= \frac{n}{s} + \frac{\mathrm{in} - 1}{2} - \frac{\mathrm{out} - 1}{2 s}
+            & \text{(Eq. 2)} \\
+        \mathrm{out}[o, n] &= \sum_{c, m} \mathrm{input}[c, m] \, K(g_n - m)[o, c]
+            & \text{(Eq. 1)}
+
+    The sum runs over the pixels :math:`m` within half a kernel size of :math:`g_n`; a
+    pixel exactly on that edge counts half. The output covers the same extent as the
+    input, and is centred on it.
+
+    Args:
+        input: ``[n, c, *in]``, or ``[c, *in]`` without a batch, with as many axes
+            ``in`` as the kernel has.
+        kernel: A kernel, or the name of a classical one: ``"box"``, ``"linear"``,
+            ``"cubic"``, ``"lanczos2"``, ``"lanczos3"``, ``"gaussian"``. One with a
+            single input and output channel filters every channel alike.
+        scale: Output over input pixels, for all axes or for each. An int or a
+            ``Fraction`` is taken exactly, a float to the nearest ratio with a
+            denominator up to 10**6. 1 if neither scale, size nor points are given.
+        size: Output pixels, for all axes or for each. Without a scale, the scale is
+            ``size / in``; without a size, the size is ``ceil(scale * in)``. With both,
+            the grid keeps the scale, has this size, and stays centred.
+        points: Positions to sample instead of a grid, in input pixels, with the first
+            pixel's centre at 0 and the coordinates in the input's order (y, x):
+            ``[*out, axes]``, or ``[n, *out, axes]`` for a grid per image. Any values;
+            gradients flow to them, except through the choice of the neighbors.
+        bias: ``[o]``, added to every output pixel.
+        groups: Groups of channels that do not mix, as in `torch.nn.functional.conv2d`.
+        padding_mode: What lies outside the input: ``"zeros"``, ``"reflect"``,
+            ``"replicate"``, ``"circular"`` or ``"symmetric"``.
+        antialias: Where an axis shrinks, stretch the kernel by ``1 / scale`` and weigh
+            it by ``scale``, so that it covers all pixels.
+        engine: How to compute it: ``"auto"``, ``"factored"`` or ``"reference"``.
+
+    Returns:
+        ``[n, o, *out]``, or ``[o, *out]`` without a batch, in the memory format of the
+        input.
+
+    Raises:
+        TypeError: If ``input`` is not a floating-point tensor of the kernel's dtype, or
+            another argument is of a wrong type.
+        ValueError: If shapes, channels, scales or sizes do not fit, a name is unknown,
+            the engine cannot run it, or the output cannot fit into memory.
+
+    Example:
+        >>> image = torch.rand(1, 3, 4, 4)
+        >>> continuous_conv(image, "cubic", scale=(0.6, 1.4)).shape
+        torch.Size([1, 3, 3, 6])
+    """
+    kernel = as_kernel(kernel, input)
+    check_input(input, kernel, groups)
+    check_padding_mode(padding_mode)
+    check_engine(engine)
+    batched = input.ndim == kernel.ndim + 2
+    image = input if batched else input[None]
+    grid = _grid(image, kernel, scale, size, points, padding_mode, antialias)
+    out_channels = image.shape[1] if kernel.is_shared else kernel.head.shape[0]
+    check_bias(bias, out_channels)
+    dtype = autocast_dtype(image.device.type) or image.dtype
+    out = apply_kernel(image.to(dtype), kernel, grid, groups, engine)
+    if bias is not None:
+        out = out + bias.to(out.dtype).view(-1, *[1] * kernel.ndim)
+    out = like_layout(out, image)
+    return out if batched else out[0]
+
+
+def _grid(
+    image: Tensor,
+    kernel: ContinuousKernel,
+    scale: Scale | None,
+    size: Size | None,
+    points: Tensor | None,
+    padding_mode: str,
+    antialias: bool,
+) -> Grid:
+    in_shape, ndim = tuple(image.shape[2:]), kernel.ndim
+    if points is not None:
+        if scale is not None or size is not None or antialias:
+            raise ValueError(
+                "points say where to sample; leave out scale, size and antialias"
+            )
+        check_points(points, image.shape[0], ndim)
+        points = points if points.ndim == ndim + 2 else points[None]
+        return PointGrid(points, in_shape, kernel.kernel_size, padding_mode)
+    if scale is None and size is None:
+        scale = 1
+    ratios = None if scale is None else as_ratios(scale, ndim)
+    sizes = None if size is None else as_sizes(size, ndim)
+    axes = resized_axes(in_shape, kernel.kernel_size, ratios, sizes, antialias)
+    return AxisGrid(axes, padding_mode)
+
+
+def apply_kernel(
+    image: Float[Tensor, "n c *in_shape"],
+    kernel: ContinuousKernel,
+    grid: Grid,
+    groups: int,
+    engine: str,
+) -> Float[Tensor, "n o *out_shape"]:
+    """Eq. 1 on a grid, by the engine of that name, in the dtype of the image."""
+    channels = image.shape[1]
+    shared = kernel.is_shared and channels > 1
+    if shared:
+        # One filter for every channel: the channels are so many more images.
+        image, grid, groups = image.flatten(0, 1)[:, None], _repeat(grid, channels), 1
+    problem = Problem(image, kernel, grid, groups)
+    chosen = choose(problem, engine)
+    extra = chosen.cost(problem).memory
+    check_fits(problem.shape, image.element_size(), extra, image.device)
+    # What may be rounded, the engine decides: the basis stays in float32.
+    with no_autocast(image.device.type):
+        out = chosen.apply(problem)
+    return out.view(-1, channels, *grid.out_shape) if shared else out
+
+
+def _repeat(grid: Grid, times: int) -> Grid:
+    """The grid of each image, for ``times`` images in its place."""
+    if isinstance(grid, AxisGrid) or grid.batch == 1:
+        return grid
+    return replace(grid, points=grid.points.repeat_interleave(times, 0))

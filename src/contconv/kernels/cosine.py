@@ -1,0 +1,71 @@
+"""CosineKernel: a learned combination of cosines, band-limited and orthogonal."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from contconv._scale import as_sizes
+from contconv._types import Float
+from contconv.kernels._base import SeparableKernel
+from contconv.kernels._head import DEFAULT_GAIN, initialise_head, new_head
+
+
+class CosineKernel(SeparableKernel):
+    r"""A learned kernel on the fixed basis of the cosine transform.
+
+    .. math:: \mathrm{basis}(d)_{ab} = \cos(\pi a u_y) \cos(\pi b u_x),
+        \qquad u = d / k + 1/2, \qquad a, b = 0, 1, \dots
+
+    At a scale of 1 and with as many frequencies as the kernel is wide, the weights at
+    the pixels are the inverse cosine transform of the head: any filter of ``nn.Conv2d``
+    can be written, with as many parameters.
+
+    Args:
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
+        kernel_size: Width of the support in input pixels, one for each axis.
+        frequencies: How many cosines per axis, for all or for each axis; the width of
+            the support unless given. More resolve finer detail between the pixels.
+        groups: Groups of channels that do not mix, as in ``nn.Conv2d``.
+        device: Where the parameters live.
+        dtype: The dtype of the parameters.
+
+    Example:
+        >>> kernel = CosineKernel(3, 8, (4, 4))
+        >>> kernel(torch.tensor([0.25, -1.5])).shape
+        torch.Size([8, 3])
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Sequence[int],
+        *,
+        frequencies: int | Sequence[int] | None = None,
+        groups: int = 1,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(kernel_size)
+        given = self.kernel_size if frequencies is None else frequencies
+        self.frequencies = as_sizes(given, self.ndim, "frequencies")
+        rank = math.prod(self.frequencies)
+        self.head = new_head(in_channels, out_channels, groups, rank, device, dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self, gain: float = DEFAULT_GAIN) -> None:
+        """Draw a new head; `initialise_head` says what ``gain`` is."""
+        initialise_head(self, gain)
+
+    def axis_basis(
+        self, distance: Float[Tensor, "*batch"], axis: int
+    ) -> Float[Tensor, "*batch rank"]:
+        """The cosines along one axis, at a distance in input pixels."""
+        a = torch.arange(
+            self.frequencies[axis], dtype=distance.dtype, device=distance.device
+        )
+        u = distance / self.kernel_size[axis] + 0.5
+        return torch.cos(math.pi * a * u[..., None])

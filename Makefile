@@ -1,6 +1,8 @@
 # make demo   set up, and run the main job: learn a kernel from one photograph
 # make test   set up, and pass the tests
 # make check  lint, types, docs
+# make docs   build the documentation in docs/_build/html
+# make record run all experiments anew, some minutes each
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -27,7 +29,7 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 	touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo
-	$(BIN)/python -m experiments.one_photograph
+	$(BIN)/python -m experiments one_photograph --out out
 
 # The second call is what users have: no shape checks around the library.
 test: $(VENV)/.dev
@@ -41,6 +43,13 @@ check: $(VENV)/.dev docs
 
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q -n -b html docs docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
+
+# Overwrites the records and figures that are committed.
+record: $(VENV)/.dev
+	$(BIN)/python -m experiments one_photograph
+	$(BIN)/python -m experiments spectra
+	$(BIN)/python -m experiments initialisation
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix

@@ -25,4 +25,4 @@ def test_same_as_numpy_however_far_outside(mode, size):
     inside = is_source(index, size, mode)
     if inside is not None:
         padded = padded * inside
-    assert padded.tolist() == np.pad(line, far, NUMPY[mode]).tolist()
+    assert padded.tolist() == np.pad(line, far, NUMPY[mode]).tolist()  # type: ignore

@@ -3,19 +3,26 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
+from torch import Tensor
 
 
-def autocast_dtype(device_type: str) -> torch.dtype | None:
-    """The dtype that torch.autocast asks for; None where it is off."""
-    if not torch.amp.is_autocast_available(device_type):
+def autocast_dtype(input: Tensor) -> torch.dtype | None:
+    """The dtype that torch.autocast asks for; None where it is off.
+
+    As torch's own operators, it leaves float64 alone.
+    """
+    if not _is_on(input.device.type) or input.dtype == torch.float64:
         return None
-    if not torch.is_autocast_enabled(device_type):
-        return None
-    return torch.get_autocast_dtype(device_type)
+    return torch.get_autocast_dtype(input.device.type)
 
 
 def no_autocast(device_type: str) -> AbstractContextManager[object]:
     """A context in which every operation keeps the dtypes it is given."""
-    if autocast_dtype(device_type) is None:
-        return nullcontext()
-    return torch.autocast(device_type, enabled=False)
+    if _is_on(device_type):
+        return torch.autocast(device_type, enabled=False)
+    return nullcontext()
+
+
+def _is_on(device_type: str) -> bool:
+    available = torch.amp.is_autocast_available(device_type)  # not so for "meta"
+    return available and torch.is_autocast_enabled(device_type)

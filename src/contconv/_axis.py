@@ -43,9 +43,9 @@ class Axis:
         )
         if largest > _LARGEST_TERM:
             raise ValueError(
-                f"scale {self.up}/{self.down} needs whole numbers beyond 64 bits on an "
-                f"axis of {self.in_size} pixels; round it first, for instance with "
-                "Fraction.limit_denominator(10**6)"
+                f"resizing {self.in_size} pixels to {self.out_size} at a scale of "
+                f"{self.up}/{self.down} needs whole numbers beyond 64 bits; ask for "
+                "fewer pixels, or round it with Fraction.limit_denominator(10**6)"
             )
 
     @property

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from contconv._autocast import autocast_dtype
@@ -125,24 +126,34 @@ def _check_dtype(input: Tensor, kernel: ContinuousKernel) -> None:
             f"input is on {input.device}, but the kernel is on {kernel.head.device}; "
             "move one with .to(device)"
         )
-    if input.dtype != kernel.dtype and autocast_dtype(input.device.type) is None:
+    if input.dtype != kernel.dtype and autocast_dtype(input) is None:
         raise TypeError(
             f"input has dtype {input.dtype}, but the kernel has {kernel.dtype}; "
             "convert one with .to(dtype), or use torch.autocast"
         )
 
 
-def _check_floating(value: Any, name: str) -> None:
+def _check_floating(value: Any, name: str, device: torch.device) -> None:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
         raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+    if value.device != device:
+        raise ValueError(
+            f"input is on {device}, but {name} on {value.device}; "
+            "move one with .to(device)"
+        )
 
 
-def check_bias(bias: Any, out_channels: int) -> None:
+def check_bias(bias: Any, out_channels: int, input: Tensor) -> None:
     """Raise unless the bias is None or has one value per output channel."""
     if bias is None:
         return
-    _check_floating(bias, "bias")
+    _check_floating(bias, "bias", input.device)
+    if bias.dtype != input.dtype and autocast_dtype(input) is None:
+        raise TypeError(
+            f"input has dtype {input.dtype}, but the bias has {bias.dtype}; "
+            "convert one with .to(dtype), or use torch.autocast"
+        )
     if tuple(bias.shape) != (out_channels,):
         raise ValueError(
             f"bias must have shape ({out_channels},), one value per output channel, "
@@ -150,9 +161,10 @@ def check_bias(bias: Any, out_channels: int) -> None:
         )
 
 
-def check_points(points: Any, batch: int, ndim: int) -> None:
-    """Raise unless the points are positions for this batch."""
-    _check_floating(points, "points")
+def check_points(points: Any, image: Tensor) -> None:
+    """Raise unless the points are positions for this batch of images."""
+    _check_floating(points, "points", image.device)
+    batch, ndim = image.shape[0], image.ndim - 2
     shared, own = (ndim + 1, ndim + 2)
     if points.ndim not in (shared, own) or points.shape[-1] != ndim:
         raise ValueError(

@@ -12,12 +12,13 @@ from contconv._layout import like_layout
 from contconv._memory import check_fits
 from contconv._scale import Scale, Size, as_ratios, as_sizes, resized_axes
 from contconv._taps import axis_taps
-from contconv._types import Num
+from contconv._types import Num, no_type_check
 from contconv.functional import apply_kernel
 from contconv.kernels import ContinuousKernel, SeparableKernel
 from contconv.padding import check_padding_mode
 
 
+@no_type_check
 def resize(
     input: Num[Tensor, "n c *in_shape"],
     *,
@@ -36,7 +37,9 @@ def resize(
     MATLAB's ``imresize`` as the super-resolution benchmarks used it (cubic, antialias).
 
     Args:
-        input: ``[n, c, *in]`` with one to three axes, floating-point or ``uint8``.
+        input: ``[n, c, *in]`` with one to three axes, floating-point or ``uint8``. As
+            in `torch.nn.functional.interpolate`, three dimensions are a batch of lines:
+            pass a photograph ``[3, h, w]`` as ``photo[None]``.
         scale: Output over input pixels, for all axes or for each.
         size: Output pixels, for all axes or for each. `continuous_conv` says how scale
             and size go together; one of them has to be given.

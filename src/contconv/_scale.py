@@ -52,7 +52,8 @@ def as_ratio(scale: Any) -> Ratio:
             f"scale must be at least {1 / MAX_DENOMINATOR:g} as a float, got {scale}; "
             "pass a Fraction for a smaller one"
         )
-    return Ratio(exact.numerator, exact.denominator)
+    # A NumPy integer would stay one, and overflow where Python's grow.
+    return Ratio(int(exact.numerator), int(exact.denominator))
 
 
 def as_ratios(scale: Any, ndim: int) -> tuple[Ratio, ...]:

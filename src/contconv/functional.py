@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from contconv._autocast import autocast_dtype, no_autocast
@@ -10,12 +11,13 @@ from contconv._grid import AxisGrid, Grid, PointGrid
 from contconv._layout import like_layout
 from contconv._memory import check_fits
 from contconv._scale import Scale, Size, as_ratios, as_sizes, resized_axes
-from contconv._types import Float
+from contconv._types import Float, no_type_check
 from contconv.engines import Problem, check_engine, choose
 from contconv.kernels import ContinuousKernel
 from contconv.padding import check_padding_mode
 
 
+@no_type_check
 def continuous_conv(
     input: Float[Tensor, "..."],
     kernel: ContinuousKernel | str,
@@ -34,13 +36,14 @@ def continuous_conv(
     .. math::
 
         g_n &= \frac{n}{s} + \frac{\mathrm{in} - 1}{2} - \frac{\mathrm{out} - 1}{2 s}
-            & \text{(Eq. 2)} \\
+            & \qquad \text{(Eq. 2)} \\
         \mathrm{out}[o, n] &= \sum_{c, m} \mathrm{input}[c, m] \, K(g_n - m)[o, c]
-            & \text{(Eq. 1)}
+            & \qquad \text{(Eq. 1)}
 
     The sum runs over the pixels :math:`m` within half a kernel size of :math:`g_n`; a
-    pixel exactly on that edge counts half. The output covers the same extent as the
-    input, and is centred on it.
+    pixel exactly on that edge counts half. The output is centred on the input, and
+    covers the same extent where ``size`` is not given beside ``scale``, up to the
+    fraction of a pixel that a whole number of output pixels takes.
 
     Args:
         input: ``[n, c, *in]``, or ``[c, *in]`` without a batch, with as many axes
@@ -89,15 +92,16 @@ def continuous_conv(
     image = input if batched else input[None]
     grid = _grid(image, kernel, scale, size, points, padding_mode, antialias)
     out_channels = image.shape[1] if kernel.is_shared else kernel.head.shape[0]
-    check_bias(bias, out_channels)
-    dtype = autocast_dtype(image.device.type) or image.dtype
+    check_bias(bias, out_channels, image)
+    dtype = autocast_dtype(image) or image.dtype
     out = apply_kernel(image.to(dtype), kernel, grid, groups, engine)
     if bias is not None:
         out = out + bias.to(out.dtype).view(-1, *[1] * kernel.ndim)
-    out = like_layout(out, image)
+    out = like_layout(out.to(dtype), image)
     return out if batched else out[0]
 
 
+@no_type_check
 def _grid(
     image: Tensor,
     kernel: ContinuousKernel,
@@ -113,7 +117,8 @@ def _grid(
             raise ValueError(
                 "points say where to sample; leave out scale, size and antialias"
             )
-        check_points(points, image.shape[0], ndim)
+        check_points(points, image)
+        points = points.to(torch.promote_types(points.dtype, torch.float32))
         points = points if points.ndim == ndim + 2 else points[None]
         return PointGrid(points, in_shape, kernel.kernel_size, padding_mode)
     if scale is None and size is None:
@@ -131,7 +136,7 @@ def apply_kernel(
     groups: int,
     engine: str,
 ) -> Float[Tensor, "n o *out_shape"]:
-    """Eq. 1 on a grid, by the engine of that name, in the dtype of the image."""
+    """Eq. 1 on a grid, by the engine of that name, not rounded below float32."""
     channels = image.shape[1]
     shared = kernel.is_shared and channels > 1
     if shared:

@@ -42,7 +42,7 @@ PADDING_MODES = tuple(_RULES)
 
 def check_padding_mode(mode: str) -> None:
     """Raise ValueError unless ``mode`` is one of `PADDING_MODES`."""
-    if mode not in _RULES:
+    if not isinstance(mode, str) or mode not in _RULES:
         raise ValueError(
             f"unknown padding_mode {mode!r}; choose one of {list(PADDING_MODES)}"
         )

@@ -11,7 +11,7 @@ ENGINES: dict[str, Engine] = {"factored": factored, "reference": reference}
 
 def check_engine(name: str) -> None:
     """Raise ValueError unless ``name`` is an engine or "auto"."""
-    if name != "auto" and name not in ENGINES:
+    if not isinstance(name, str) or name not in ("auto", *ENGINES):
         raise ValueError(
             f"unknown engine {name!r}; choose 'auto' or one of {sorted(ENGINES)}"
         )

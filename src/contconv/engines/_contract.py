@@ -38,7 +38,7 @@ class Problem:
 
     @property
     def basis_dtype(self) -> torch.dtype:
-        """Distances and basis never go below float32: bfloat16 has 8 bits for both."""
+        """At least float32, for distances and basis: bfloat16 has 8 bits for both."""
         return torch.promote_types(self.image.dtype, torch.float32)
 
     def neighbors(self) -> Neighbors:
@@ -66,5 +66,5 @@ class Engine(Protocol):
         ...
 
     def apply(self, problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-        """The output, without bias, in the dtype of the image."""
+        """The output without bias, in `Problem.basis_dtype`: it is rounded later."""
         ...

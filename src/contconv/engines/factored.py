@@ -49,4 +49,4 @@ def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
     else:
         moments = torch.einsum("ngcpk,npkr->pngcr", near, basis)
     out = torch.einsum("pngcr,gocr->ngop", moments, head)
-    return out.reshape(problem.shape).to(problem.image.dtype)
+    return out.reshape(problem.shape)

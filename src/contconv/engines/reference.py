@@ -43,4 +43,4 @@ def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
         out = torch.einsum("ngcpk,pkgoc->ngop", near, weights[0])
     else:
         out = torch.einsum("ngcpk,npkgoc->ngop", near, weights)
-    return out.reshape(problem.shape)
+    return out.reshape(problem.shape).to(problem.basis_dtype)

@@ -2,6 +2,7 @@
 
 from contconv.kernels._base import ContinuousKernel as ContinuousKernel
 from contconv.kernels._base import SeparableKernel as SeparableKernel
+from contconv.kernels._head import initialise_head as initialise_head
 from contconv.kernels.analytic import BoxKernel as BoxKernel
 from contconv.kernels.analytic import CubicKernel as CubicKernel
 from contconv.kernels.analytic import GaussianKernel as GaussianKernel

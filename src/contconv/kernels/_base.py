@@ -43,6 +43,11 @@ class ContinuousKernel(nn.Module, ABC):
         self, distances: Float[Tensor, "*batch ndim"]
     ) -> Float[Tensor, "*batch o c"]:
         """The filter's weights at ``distances`` (in input pixels), in their dtype."""
+        if distances.shape[-1] != self.ndim:
+            raise ValueError(
+                f"distances must be [..., {self.ndim}] for a kernel with {self.ndim} "
+                f"axes, got {tuple(distances.shape)}"
+            )
         head = self.head.to(distances)
         return torch.einsum("...r,ocr->...oc", self.basis(distances), head)
 
@@ -64,9 +69,8 @@ class ContinuousKernel(nn.Module, ABC):
     def extra_repr(self) -> str:
         """The sizes, as `repr` shows them."""
         out_channels, in_channels, rank = self.head.shape
-        size = ", ".join(str(width) for width in self.kernel_size)
         channels = f"{in_channels}, {out_channels}, " if self.dtype else ""
-        return f"{channels}kernel_size=({size}), rank={rank}"
+        return f"{channels}kernel_size={self.kernel_size}, rank={rank}"
 
 
 class SeparableKernel(ContinuousKernel, ABC):

@@ -1,4 +1,4 @@
-"""The classical kernels of image resampling: no parameters, all integrate to one."""
+"""The classical kernels of image resampling: no parameters, nothing to learn."""
 
 import math
 from collections.abc import Sequence
@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from contconv._scale import as_whole
-from contconv._types import Float
+from contconv._types import Float, no_type_check
 from contconv.kernels._base import ContinuousKernel, SeparableKernel, as_support
 
 
 class BoxKernel(SeparableKernel):
     """The mean of the pixels within ``width``; with a width of 1, the nearest pixel."""
 
+    @no_type_check
     def __init__(self, width: int = 1, *, ndim: int = 2) -> None:
         super().__init__((as_whole(width, "width"),) * as_whole(ndim, "ndim"))
         _set_unit_head(self)
@@ -29,6 +30,7 @@ class BoxKernel(SeparableKernel):
 class LinearKernel(SeparableKernel):
     """The triangle of linear interpolation: ``1 - |d|``, 2 pixels wide."""
 
+    @no_type_check
     def __init__(self, *, ndim: int = 2) -> None:
         super().__init__((2,) * as_whole(ndim, "ndim"))
         _set_unit_head(self)
@@ -49,6 +51,7 @@ class CubicKernel(SeparableKernel):
         ndim: How many axes the kernel has.
     """
 
+    @no_type_check
     def __init__(self, a: float = -0.5, *, ndim: int = 2) -> None:
         super().__init__((4,) * as_whole(ndim, "ndim"))
         if not math.isfinite(a):
@@ -69,6 +72,7 @@ class CubicKernel(SeparableKernel):
 class LanczosKernel(SeparableKernel):
     """A windowed sinc: ``sinc(d) sinc(d / lobes)``, ``2 * lobes`` pixels wide."""
 
+    @no_type_check
     def __init__(self, lobes: int = 3, *, ndim: int = 2) -> None:
         super().__init__((2 * as_whole(lobes, "lobes"),) * as_whole(ndim, "ndim"))
         self.lobes = lobes
@@ -104,8 +108,7 @@ class GaussianKernel(ContinuousKernel):
         ndim: How many axes the kernel has; a matrix or a kernel size says it by itself.
     """
 
-    precision: Tensor
-
+    @no_type_check
     def __init__(
         self,
         covariance: float | Sequence[Sequence[float]] | Tensor = 1.0,
@@ -126,16 +129,19 @@ class GaussianKernel(ContinuousKernel):
                 f"of the covariance, got {kernel_size}"
             )
         super().__init__(kernel_size)
-        self.precision = torch.linalg.inv(matrix)
-        self.density = math.sqrt(torch.det(self.precision / (2 * math.pi)).item())
+        # Plain numbers: a tensor would be copied to the device at every call.
+        self.precision: list[list[float]] = torch.linalg.inv(matrix).tolist()
+        self.density = 1 / math.sqrt(torch.det(2 * math.pi * matrix).item())
         _set_unit_head(self)
 
     def basis(
         self, distances: Float[Tensor, "*batch ndim"]
     ) -> Float[Tensor, "*batch rank"]:
         """The density at ``distances``, in input pixels."""
-        precision = self.precision.to(distances)
-        square = torch.einsum("...i,ij,...j->...", distances, precision, distances)
+        square = torch.zeros_like(distances[..., 0])
+        for i, row in enumerate(self.precision):
+            for j, value in enumerate(row):
+                square = square + value * distances[..., i] * distances[..., j]
         return self.density * torch.exp(-square / 2)[..., None]
 
 

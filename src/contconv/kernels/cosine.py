@@ -7,20 +7,22 @@ import torch
 from torch import Tensor
 
 from contconv._scale import as_sizes
-from contconv._types import Float
+from contconv._types import Float, no_type_check
 from contconv.kernels._base import SeparableKernel
+from contconv.kernels._cosines import cosines
 from contconv.kernels._head import DEFAULT_GAIN, initialise_head, new_head
 
 
 class CosineKernel(SeparableKernel):
     r"""A learned kernel on the fixed basis of the cosine transform.
 
-    .. math:: \mathrm{basis}(d)_{ab} = \cos(\pi a u_y) \cos(\pi b u_x),
-        \qquad u = d / k + 1/2, \qquad a, b = 0, 1, \dots
+    .. math:: \mathrm{basis}(d)_{ab} = c_a \cos(\pi a u_y) \, c_b \cos(\pi b u_x),
+        \qquad u = d / k + 1/2, \qquad c_a^2 = (2 - \delta_{a0}) / k
 
-    At a scale of 1 and with as many frequencies as the kernel is wide, the weights at
-    the pixels are the inverse cosine transform of the head: any filter of ``nn.Conv2d``
-    can be written, with as many parameters.
+    With an odd width at a scale of 1, an even one at 1/2, and as many frequencies as
+    the kernel is wide, the weights at the pixels are the orthonormal cosine transform
+    of the head. So any filter of ``nn.Conv2d`` can be written, with as many parameters;
+    they are as large as its weights, and learn at the same rate.
 
     Args:
         in_channels: Channels of the input.
@@ -38,6 +40,7 @@ class CosineKernel(SeparableKernel):
         torch.Size([8, 3])
     """
 
+    @no_type_check
     def __init__(
         self,
         in_channels: int,
@@ -64,8 +67,4 @@ class CosineKernel(SeparableKernel):
         self, distance: Float[Tensor, "*batch"], axis: int
     ) -> Float[Tensor, "*batch rank"]:
         """The cosines along one axis, at a distance in input pixels."""
-        a = torch.arange(
-            self.frequencies[axis], dtype=distance.dtype, device=distance.device
-        )
-        u = distance / self.kernel_size[axis] + 0.5
-        return torch.cos(math.pi * a * u[..., None])
+        return cosines(distance, self.kernel_size[axis], self.frequencies[axis])

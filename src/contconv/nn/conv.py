@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from contconv._checks import check_layer_kernel
 from contconv._scale import Scale, Size, as_ratios, as_sizes
-from contconv._types import Float
+from contconv._types import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional import continuous_conv
 from contconv.kernels import ContinuousKernel
@@ -24,6 +24,7 @@ class _ContinuousConv(nn.Module):
 
     ndim: ClassVar[int]
 
+    @no_type_check
     def __init__(
         self,
         in_channels: int,
@@ -82,6 +83,7 @@ class _ContinuousConv(nn.Module):
             bound = 1 / math.sqrt(fan_in)
             nn.init.uniform_(self.bias, -bound, bound)
 
+    @no_type_check
     def forward(
         self,
         input: Float[Tensor, "..."],
@@ -123,11 +125,10 @@ class _ContinuousConv(nn.Module):
 
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""
-        size = ", ".join(str(width) for width in self.kernel_size)
         scale = ", ".join(str(ratio) for ratio in self.scale)
         parts = [
             f"{self.in_channels}, {self.out_channels}",
-            f"kernel_size=({size}), scale=({scale})",
+            f"kernel_size={self.kernel_size}, scale=({scale})",
         ]
         if self.groups != 1:
             parts.append(f"groups={self.groups}")

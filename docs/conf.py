@@ -1,0 +1,110 @@
+"""How Sphinx builds the documentation; nothing here needs the network."""
+
+import re
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util.nodes import make_refnode
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from _tables import write_all
+
+write_all()
+
+project = "contconv"
+author = "The contconv authors"
+copyright = "2026, The contconv authors"
+version = release = version_of("contconv")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.doctest",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["_build", "generated"]
+
+# Single backticks in docstrings are links: `continuous_conv`.
+default_role = "py:obj"
+nitpicky = True
+nitpick_ignore_regex = [
+    # Other projects: linking to them takes their inventories, from the network.
+    (r"py:.*", r"(torch|nn|jaxtyping|fractions|numbers|collections)\..*"),
+    # The names that annotations use for them.
+    (r"py:.*", r"Tensor|Float|Int|Num|Real|Sequence|repr"),
+]
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 80
+# pytest runs the examples in docstrings; `sphinx-build -b doctest` those of the pages.
+doctest_test_doctest_blocks = ""
+toc_object_entries_show_parents = "hide"
+
+html_theme = "pydata_sphinx_theme"
+html_title = "contconv"
+html_show_sourcelink = False
+html_sidebars = {"**": []}
+html_theme_options = {
+    "navbar_align": "left",
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+
+
+def plain_types(
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: Any,
+    options: Any,
+    signature: str | None,
+    returns: str | None,
+) -> tuple[str | None, str | None]:
+    """Write types as the source does: ``torch.device``, ``Float[Tensor, "n c"]``."""
+    return _plain(signature), _plain(returns)
+
+
+def _plain(text: str | None) -> str | None:
+    if text is None:
+        return None
+    text = re.sub(r"~?(jaxtyping\.|torch\.(?=Tensor))", "", text)
+    # Public names of what private modules define, so that they become links.
+    text = re.sub(r"(?<=\.)_\w+\.", "", text)
+    return text.replace("~torch.", "torch.")
+
+
+def by_last_name(
+    app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
+) -> nodes.Element | None:
+    """Link a name of another module, if only one documented object ends in it."""
+    if node.get("refdomain") != "py":
+        return None
+    ending = "." + node["reftarget"]
+    objects = env.domains.python_domain.objects
+    found = [name for name in objects if name.endswith(ending)]
+    if len(found) != 1:
+        return None
+    target, document = found[0], node.get("refdoc", env.docname)
+    there = objects[target]
+    return make_refnode(
+        app.builder, document, there.docname, there.node_id, content, target
+    )
+
+
+def setup(app: Sphinx) -> None:
+    """Connect the two functions above."""
+    app.connect("autodoc-process-signature", plain_types)
+    app.connect("missing-reference", by_last_name)

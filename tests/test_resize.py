@@ -1,5 +1,6 @@
 """Classical resizing, against PyTorch, Pillow and MATLAB."""
 
+import math
 from fractions import Fraction
 from pathlib import Path
 
@@ -59,8 +60,7 @@ def test_equals_pillow(name, height, width):
     picture = Image.fromarray(image.float().numpy())
     expected = np.array(picture.resize((width, height), filters[name]))
     out = resize(image[None, None], size=(height, width), kernel=name)[0, 0]
-    edge = 2 if name == "box" else 4
-    edge = max(edge, -(-edge * 48 // height), -(-edge * 60 // width))
+    edge = math.ceil(4 * max(1, height / 48, width / 60))
     torch.testing.assert_close(
         interior(out, edge).float(),
         interior(torch.from_numpy(expected), edge),

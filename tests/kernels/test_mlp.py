@@ -18,10 +18,10 @@ def internal_net(kernel: MLPKernel) -> nn.Sequential:
     """Sec. 3, Fig. 2: 1x1 convolutions and ReLU, the weights copied from the kernel.
 
     The kernel measures distances in halves of its support, keeps its last layer as a
-    product of two, and scales: layers by the root of the output channels, the basis by
-    that of the pixels.
+    product of two, and scales: layers by the root of twice the output channels, the
+    basis by that of the pixels.
     """
-    step, pixels = 6**-0.5, math.prod(kernel.kernel_size)
+    step, pixels = 12**-0.5, math.prod(kernel.kernel_size)
     head = kernel.head.flatten(0, 1) / math.sqrt(pixels)
     values: list[Any] = [
         (step * layer.get_parameter("weight"), step * layer.get_parameter("bias"))

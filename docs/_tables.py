@@ -33,7 +33,7 @@ def spectra(record: dict[str, Any]) -> list[str]:
 
 
 def initialisation(record: dict[str, Any]) -> list[str]:
-    """Growth after the last layer: a row for each network, a column for each scale."""
+    """Growth after the last layer, by kernel and by scale."""
     scales = record["config"]["scales"]
     rows = [_row("kernel", "size", "between layers", *(f"{s}" for s in scales))]
     rows.append(_row(*["---"] * (3 + len(scales))))
@@ -47,6 +47,14 @@ def initialisation(record: dict[str, Any]) -> list[str]:
         conv = f"{record['result']['conv'][str(relu)][-1]:.2f}"
         level = [conv if scale == 1 else "" for scale in scales]
         rows.append(_row("`nn.Conv2d`", "3 x 3", _between(relu), *level))
+    values = [network["growth"][-1] for network in record["result"]["networks"]]
+    inside = sum(0.5 <= value <= 2 for value in values)
+    worst = max(max(value, 1 / value) for value in values)
+    rows += [
+        "",
+        f"Of these {len(values)} values, each over {record['config']['seeds']} networks, "
+        f"{inside} are within a factor of 2; the worst is off by {worst:.2f}.",
+    ]
     return rows
 
 

@@ -52,8 +52,8 @@ def initialisation(record: dict[str, Any]) -> list[str]:
     worst = max(max(value, 1 / value) for value in values)
     rows += [
         "",
-        f"Of these {len(values)} values, each over {record['config']['seeds']} networks, "
-        f"{inside} are within a factor of 2; the worst is off by {worst:.2f}.",
+        f"Of these {len(values)} values, each over {record['config']['seeds']} "
+        f"networks, {inside} are within a factor of 2; the worst is off by {worst:.2f}.",
     ]
     return rows
 

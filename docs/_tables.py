@@ -50,8 +50,9 @@ def initialisation(record: dict[str, Any]) -> list[str]:
     values = [network["growth"][-1] for network in record["result"]["networks"]]
     inside = sum(0.5 <= value <= 2 for value in values)
     worst = max(max(value, 1 / value) for value in values)
-    note = f"Of these {len(values)} values, each over {record['config']['seeds']} networks,"
-    note += f" {inside} are within a factor of 2; the worst is off by {worst:.2f}."
+    seeds = record["config"]["seeds"]
+    note = f"Of these {len(values)} values, each over {seeds} networks, {inside} are "
+    note += f"within a factor of 2; the worst is off by {worst:.2f}."
     return [*rows, "", note]
 
 

@@ -51,16 +51,22 @@ class AxisGrid:
         """The most input pixels under the kernel, for any output pixel."""
         return prod(axis.taps for axis in self.axes)
 
-    def neighbors(self, dtype: torch.dtype, device: torch.device | None) -> Neighbors:
-        """The neighbors of all output pixels, distances in ``dtype``."""
+    def neighbors(
+        self,
+        dtype: torch.dtype,
+        device: torch.device | None,
+        rows: slice = slice(None),
+    ) -> Neighbors:
+        """The neighbors of the output pixels of some rows, along the first axis."""
         ndim = len(self.axes)
         per_axis = []
         for i, axis in enumerate(self.axes):
             shape = [1] * (2 * ndim)
-            shape[i], shape[ndim + i] = axis.out_size, axis.taps
+            shape[i], shape[ndim + i] = -1, axis.taps
             taps = axis_taps(axis, self.padding_mode, dtype, device)
-            per_axis.append(Taps(*(values.view(shape) for values in taps)))
-        return _outer(per_axis, self.in_shape, (1, prod(self.out_shape), self.taps))
+            kept = (values[rows] if i == 0 else values for values in taps)
+            per_axis.append(Taps(*(values.view(shape) for values in kept)))
+        return _outer(per_axis, self.in_shape, (1, -1, self.taps))
 
 
 @dataclass(frozen=True)
@@ -87,10 +93,15 @@ class PointGrid:
         """The most input pixels under the kernel, for any output pixel."""
         return prod(width + 1 for width in self.support)
 
-    def neighbors(self, dtype: torch.dtype, device: torch.device | None) -> Neighbors:
-        """The neighbors of all output pixels, distances in ``dtype``."""
+    def neighbors(
+        self,
+        dtype: torch.dtype,
+        device: torch.device | None,
+        rows: slice = slice(None),
+    ) -> Neighbors:
+        """The neighbors of the output pixels of some rows, along the first axis."""
         ndim = len(self.in_shape)
-        points = self.points.flatten(1, -2)
+        points = self.points[:, rows].flatten(1, -2)
         per_axis = []
         for i, (in_size, width) in enumerate(
             zip(self.in_shape, self.support, strict=True)

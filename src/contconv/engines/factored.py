@@ -13,8 +13,12 @@ import torch
 from torch import Tensor
 
 from contconv._types import Float
+from contconv.engines._basis import weighted_basis
 from contconv.engines._contract import Cost, Problem
-from contconv.engines._gather import gather
+from contconv.engines._moments import moments_then_head
+
+# Bytes of the basis that are made at once, a slab of output rows at a time.
+_SLAB = 2**25
 
 
 def unsupported(problem: Problem) -> list[str]:
@@ -25,28 +29,35 @@ def cost(problem: Problem) -> Cost:
     n, c = problem.image.shape[:2]
     grid, kernel = problem.grid, problem.kernel
     out_channels, _, rank = kernel.head.shape
-    neighbors = problem.pixels * grid.taps
     moments = n * c * problem.pixels * rank
+    basis = grid.batch * problem.pixels * grid.taps * rank
+    itemsize = problem.basis_dtype.itemsize
+    kept = torch.is_grad_enabled() or grid.batch > 1
     return Cost(
         multiply_adds=moments * (grid.taps + out_channels // problem.groups),
-        memory=problem.basis_dtype.itemsize
-        * (
-            2 * n * c * neighbors
-            + moments
-            + grid.batch * neighbors * (2 * rank + 2 + kernel.ndim)
-        ),
+        memory=(2 * basis * itemsize if kept else min(2 * basis * itemsize, 4 * _SLAB))
+        + problem.image.numel() * itemsize,
     )
 
 
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-    dtype, groups = problem.basis_dtype, problem.groups
-    source, distances, tap_weights = problem.neighbors()
-    basis = problem.kernel.basis(distances) * tap_weights[..., None]
-    head = problem.kernel.head.to(basis).unflatten(0, (groups, -1))
-    near = gather(problem.image, source).to(dtype).unflatten(1, (groups, -1))
-    if basis.shape[0] == 1:
-        moments = torch.einsum("ngcpk,pkr->pngcr", near, basis[0])
-    else:
-        moments = torch.einsum("ngcpk,npkr->pngcr", near, basis)
-    out = torch.einsum("pngcr,gocr->ngop", moments, head)
-    return out.reshape(problem.shape)
+    image = problem.image.flatten(2).to(problem.basis_dtype)
+    head = problem.kernel.head.to(image).unflatten(0, (problem.groups, -1))
+    slabs = []
+    for rows in _slabs(problem):
+        source, basis = weighted_basis(problem, rows)
+        if len(source) == 1:
+            slabs.append(moments_then_head(image, source[0], basis[0], head))
+        else:
+            each = zip(image.split(1), source, basis, strict=True)
+            slabs.append(torch.cat([moments_then_head(*one, head) for one in each]))
+    return torch.cat(slabs, 2).reshape(problem.shape)
+
+
+def _slabs(problem: Problem) -> list[slice]:
+    """Rows of the output whose basis fits into `_SLAB`."""
+    grid, rows = problem.grid, problem.grid.out_shape[0]
+    row = grid.batch * (problem.pixels // rows) * grid.taps
+    row *= problem.kernel.head.shape[2] * problem.basis_dtype.itemsize
+    step = max(1, _SLAB // row)
+    return [slice(start, start + step) for start in range(0, rows, step)]

@@ -1,0 +1,71 @@
+"""The factored engine in chunks and slabs: the same result, in little memory."""
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from contconv import ContinuousConv2d, continuous_conv
+from contconv.engines import _moments, factored
+from contconv.kernels import CosineKernel, MLPKernel
+
+
+@pytest.mark.parametrize("chunk, row, slab", [(1, 1, 1), (900, 8, 2**13)])
+@pytest.mark.parametrize("groups", [1, 2, 4], ids="groups{}".format)
+@pytest.mark.parametrize("kind", [CosineKernel, MLPKernel])
+@pytest.mark.parametrize("own", [False, True], ids=["grid", "points"])
+def test_many_small_chunks(monkeypatch, chunk, row, slab, groups, kind, own):
+    """Chunks of 16 pixels, of one image, of one row; the last of each is smaller."""
+    monkeypatch.setattr(_moments, "_CHUNK", chunk)
+    monkeypatch.setattr(_moments, "_ROW", row)
+    monkeypatch.setattr(factored, "_SLAB", slab)
+    kernel = kind(4, 8, (3, 3), groups=groups, dtype=torch.float64)
+    image = torch.randn(5, 4, 9, 10, dtype=torch.float64, requires_grad=True)
+    options = {"scale": (0.83, 1.29), "groups": groups}
+    if own:
+        points = 9 * torch.rand(5, 7, 6, 2, dtype=torch.float64)
+        options = {"points": points.requires_grad_(), "groups": groups}
+    leaves = [image, *kernel.parameters()]
+    actual = continuous_conv(image, kernel, **options, engine="factored")
+    expected = continuous_conv(image, kernel, **options, engine="reference")
+    torch.testing.assert_close(actual, expected)
+    probe = torch.randn_like(actual)
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, leaves, probe),
+        torch.autograd.grad(expected, leaves, probe),
+    )
+
+
+class Largest(TorchDispatchMode):
+    """The most elements of any tensor that an operation returns."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **(kwargs or {}))
+        for value in out if isinstance(out, (tuple, list)) else [out]:
+            if isinstance(value, torch.Tensor):
+                self.elements = max(self.elements, value.numel())
+        return out
+
+
+@torch.no_grad()
+def test_memory_is_bounded():
+    """No tensor beyond the output and a slab; the neighbors alone would be 9 outputs."""
+    image = torch.randn(1, 3, 900, 700)
+    layer = ContinuousConv2d(3, 8, 3, engine="factored")
+    with Largest() as seen:
+        out = layer(image, scale=1.37)
+    assert seen.elements <= max(out.numel(), factored._SLAB // 4)
+
+
+def test_backward_keeps_no_moments():
+    """What is saved for it: input, pixels' neighbors, basis and head, no [p, r, c]."""
+    saved = []
+    image = torch.randn(2, 32, 20, 20, requires_grad=True)
+    layer = ContinuousConv2d(32, 32, 3, scale=0.71, engine="factored")
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda tensor: saved.append(tensor.numel()) or tensor, lambda tensor: tensor
+    ):
+        out = layer(image)
+    moments = 9 * out.numel()
+    assert out.requires_grad and max(saved) < moments / 2

@@ -50,7 +50,7 @@ class Largest(TorchDispatchMode):
 
 @torch.no_grad()
 def test_memory_is_bounded():
-    """No tensor beyond the output and a slab; the neighbors alone would be 9 outputs."""
+    """No tensor beyond output and slab; the neighbors alone would be 9 outputs."""
     image = torch.randn(1, 3, 900, 700)
     layer = ContinuousConv2d(3, 8, 3, engine="factored")
     with Largest() as seen:

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+import pytest
 import torch
+from torch import Tensor
 
+from contconv.engines import ENGINES, Problem
+from contconv.functional import _grid
 from contconv.kernels import (
     ContinuousKernel,
     CosineKernel,
@@ -21,6 +25,33 @@ class Case(NamedTuple):
     image: tuple[int, ...]
     kernel: Callable[[torch.dtype], ContinuousKernel]
     options: dict[str, Any]
+
+
+def refusal(
+    engine: str, image: Tensor, kernel: ContinuousKernel, options: dict[str, Any]
+) -> list[str]:
+    """Why an engine cannot run ``continuous_conv(image, kernel, **options)``."""
+    grid = _grid(
+        image,
+        kernel,
+        options.get("scale"),
+        options.get("size"),
+        options.get("points"),
+        options.get("padding_mode", "zeros"),
+        options.get("antialias", False),
+    )
+    if kernel.is_shared:
+        image = image.flatten(0, 1)[:, None]
+    groups = options.get("groups", 1)
+    return ENGINES[engine].unsupported(Problem(image, kernel, grid, groups))
+
+
+def skip_refused(
+    engine: str, image: Tensor, kernel: ContinuousKernel, options: dict[str, Any]
+) -> None:
+    """Skip the test if the engine refuses it; it has to accept some others."""
+    if reasons := refusal(engine, image, kernel, options):
+        pytest.skip("; ".join(reasons))
 
 
 def cosine(*args: Any, **options: Any) -> Callable[[torch.dtype], ContinuousKernel]:

@@ -8,6 +8,7 @@ from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 from contconv import continuous_conv
 from contconv.engines import ENGINES
 from contconv.kernels import CosineKernel, GaussianKernel, MLPKernel
+from tests.cases import skip_refused
 
 KERNELS = {
     "cosine": lambda: CosineKernel(2, 2, (3, 2), dtype=torch.float64),
@@ -38,9 +39,11 @@ def problem(request, kernel, engine):
     parameters = [p.detach().clone().requires_grad_() for p in kernel.parameters()]
     image = torch.randn(2, 2, 4, 3, dtype=torch.float64, requires_grad=True)
     options = dict(GRIDS[request.param], engine=engine)
-    if request.param != "points":
-        return lambda x, *p: call(kernel, names, x, p, options), [image, *parameters]
     points = 4 * torch.rand(3, 2, 2, dtype=torch.float64) - 0.5
+    given = {"points": points} if request.param == "points" else {}
+    skip_refused(engine, image, kernel, {**options, **given})
+    if not given:
+        return lambda x, *p: call(kernel, names, x, p, options), [image, *parameters]
     return (
         lambda x, g, *p: call(kernel, names, x, p, {**options, "points": g}),
         [image, points.requires_grad_(), *parameters],

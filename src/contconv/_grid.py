@@ -49,7 +49,7 @@ class AxisGrid:
     @property
     def taps(self) -> int:
         """The most input pixels under the kernel, for any output pixel."""
-        return prod(axis.taps for axis in self.axes)
+        return prod([axis.taps for axis in self.axes])
 
     def neighbors(
         self,
@@ -91,7 +91,7 @@ class PointGrid:
     @property
     def taps(self) -> int:
         """The most input pixels under the kernel, for any output pixel."""
-        return prod(width + 1 for width in self.support)
+        return prod([width + 1 for width in self.support])
 
     def neighbors(
         self,

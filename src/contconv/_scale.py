@@ -36,6 +36,8 @@ def per_axis(value: Any, ndim: int, name: str) -> tuple[Any, ...]:
 
 def as_ratio(scale: Any) -> Ratio:
     """The scale as a ratio of whole numbers; floats to six digits of denominator."""
+    if isinstance(scale, Ratio):
+        return scale
     if isinstance(scale, bool) or not isinstance(scale, Real):
         raise TypeError(
             "scale must be an int, a float or a Fraction, or one of these per axis, "

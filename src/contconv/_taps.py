@@ -29,13 +29,28 @@ def axis_taps(
     n = torch.arange(axis.out_size, device=device)
     tap = torch.arange(axis.taps, device=device)
     pixel = axis.first_neighbor(n)[:, None] + tap
+    distance, weight = weigh(axis, n, pixel, dtype)
+    return _padded(pixel, distance, weight, axis.in_size, padding_mode)
+
+
+def weigh(
+    axis: Axis,
+    n: Int[Tensor, " out"],
+    pixel: Int[Tensor, "out taps"],
+    dtype: torch.dtype,
+) -> tuple[Float[Tensor, "out taps"], Float[Tensor, "out taps"]]:
+    """The kernel's argument, and what counts, for any pixels around output pixels.
+
+    Distances are in the kernel's own pixels, which antialiasing stretches; the weight
+    is 0 outside the support and 1/2 on its edge.
+    """
     distance = axis.position(n)[:, None] - axis.unit * pixel
     edge = axis.reach - distance.abs()
     unit = 2 * axis.down if axis.stretched else axis.unit
     weight = (edge.sign() + 1).to(dtype) / 2
     if axis.stretched:
         weight = weight * (axis.up / axis.down)
-    return _padded(pixel, distance.to(dtype) / unit, weight, axis.in_size, padding_mode)
+    return distance.to(dtype) / unit, weight
 
 
 def point_taps(

@@ -12,7 +12,7 @@ from contconv._scale import as_ratios, resized_axes
 from contconv.engines import ENGINES, Problem
 from contconv.kernels import ContinuousKernel, CosineKernel
 from contconv.padding import PADDING_MODES
-from tests.cases import CASES, Case
+from tests.cases import CASES, Case, refusal, skip_refused
 
 FAST = [name for name in ENGINES if name != "reference"]
 
@@ -33,6 +33,7 @@ def build(case: Case, dtype: torch.dtype) -> tuple[Tensor, ContinuousKernel, dic
 def test_output_and_gradients(engine, mode, name):
     image, kernel, options = build(CASES[name], torch.float64)
     options["padding_mode"] = mode
+    skip_refused(engine, image, kernel, options)
     leaves = [image, *kernel.parameters()]
     if "points" in options:
         leaves.append(options["points"])
@@ -56,6 +57,7 @@ def worst(actual: Tensor, truth: Tensor) -> float:
 def test_low_precision(engine, dtype, name):
     """At most twice the reference's own error in that dtype."""
     image, kernel, options = build(CASES[name], dtype)
+    skip_refused(engine, image, kernel, options)
     with torch.no_grad():
         actual = continuous_conv(image, kernel, **options, engine=engine)
         baseline = continuous_conv(image, kernel, **options, engine="reference")
@@ -71,21 +73,16 @@ def test_low_precision(engine, dtype, name):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_engine_accepts_some_case(engine):
     """A skip may not hide an engine."""
-    able = []
-    for case in CASES.values():
-        if "scale" not in case.options or "points" in case.options:
-            continue
-        image, kernel, options = build(case, torch.float64)
-        ratios = as_ratios(options["scale"], kernel.ndim)
-        axes = resized_axes(image.shape[2:], kernel.kernel_size, ratios, None)
-        problem = Problem(image, kernel, AxisGrid(axes, "zeros"), 1)
-        able.append(not ENGINES[engine].unsupported(problem))
-    assert any(able)
+    problems = [build(case, torch.float64) for case in CASES.values()]
+    assert any(not refusal(engine, *problem) for problem in problems)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_cost_grows_with_the_problem(engine):
-    """Twice the pixels, twice the multiply-adds; and never less memory."""
+    """Twice the pixels, at most twice the multiply-adds; and never less memory.
+
+    What is computed once for all pixels, as a filter, is not done twice.
+    """
     costs = []
     for height in (8, 16):
         image, kernel, _ = build(
@@ -94,7 +91,7 @@ def test_cost_grows_with_the_problem(engine):
         axes = resized_axes((height, 8), kernel.kernel_size, as_ratios(0.5, 2), None)
         problem = Problem(image, kernel, AxisGrid(axes, "zeros"), 1)
         costs.append(ENGINES[engine].cost(problem))
-    assert costs[1].multiply_adds == 2 * costs[0].multiply_adds
+    assert 1 < costs[1].multiply_adds / costs[0].multiply_adds <= 2
     assert costs[1].memory >= costs[0].memory
 
 

@@ -297,3 +297,13 @@ def test_call_overrides_the_own_scale():
     assert layer(x, size=[np.int64(5), 3], scale=2).shape == (2, 3, 5, 3)
     assert layer(x, points=torch.rand(5, 2, 2)).shape == (2, 3, 5, 2)
     assert layer.scale == (0.5, 0.5)
+
+
+def test_scale_can_be_read_and_set():
+    layer = ContinuousConv2d(1, 1, 3, scale=(0.5, 1.1))
+    assert layer.scale == (Fraction(1, 2), Fraction(11, 10))
+    layer.scale = 2
+    assert layer.scale == (2, 2)
+    assert layer(torch.zeros(1, 1, 4, 4)).shape == (1, 1, 8, 8)
+    with pytest.raises(ValueError, match="scale must be positive"):
+        layer.scale = 0

@@ -32,6 +32,11 @@ class Problem:
         return prod(self.grid.out_shape)
 
     @property
+    def numbers(self) -> int:
+        """Numbers that are read and written, whatever the engine."""
+        return self.image.numel() + prod(self.shape)
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the output."""
         return (self.image.shape[0], self.out_channels, *self.grid.out_shape)
@@ -47,10 +52,16 @@ class Problem:
 
 
 class Cost(NamedTuple):
-    """What an engine would spend on a problem."""
+    """What an engine would spend on a problem.
+
+    The time is an estimate in nanoseconds, for comparing engines with each other: a sum
+    over what they do, with the prices that fitted the benchmarks best (float32, two CPU
+    cores). Engines run their multiply-adds at very different rates.
+    """
 
     multiply_adds: int
     memory: int  # bytes of intermediate tensors
+    time: float
 
 
 @runtime_checkable

@@ -33,10 +33,13 @@ def cost(problem: Problem) -> Cost:
     basis = grid.batch * problem.pixels * grid.taps * rank
     itemsize = problem.basis_dtype.itemsize
     kept = torch.is_grad_enabled() or grid.batch > 1
+    mixed = moments * (out_channels // problem.groups)
+    time = 490_000 + 0.018 * moments * grid.taps + 0.016 * mixed + 3.0 * basis
     return Cost(
-        multiply_adds=moments * (grid.taps + out_channels // problem.groups),
+        multiply_adds=moments * grid.taps + mixed,
         memory=(2 * basis * itemsize if kept else min(2 * basis * itemsize, 4 * _SLAB))
         + problem.image.numel() * itemsize,
+        time=time + 2.1 * problem.numbers,
     )
 
 

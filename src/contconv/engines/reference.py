@@ -24,12 +24,13 @@ def cost(problem: Problem) -> Cost:
     neighbors = problem.pixels * grid.taps
     weights = grid.batch * neighbors * problem.out_channels * kernel.head.shape[1]
     rank = kernel.head.shape[2]
+    products = n * neighbors * problem.out_channels * (c // problem.groups)
     return Cost(
-        multiply_adds=weights * rank
-        + n * neighbors * problem.out_channels * (c // problem.groups),
+        multiply_adds=weights * rank + products,
         memory=problem.image.element_size() * (n * c * neighbors + weights)
         + problem.basis_dtype.itemsize
         * (weights + grid.batch * neighbors * (rank + 2 + kernel.ndim)),
+        time=300_000 + 0.05 * weights * rank + 3.0 * weights + 0.1 * products,
     )
 
 

@@ -47,7 +47,7 @@ class _ContinuousConv(nn.Module):
         check_engine(engine)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = as_sizes(kernel_size, self.ndim, "kernel_size")
-        self.scale = tuple(Fraction(*ratio) for ratio in as_ratios(scale, self.ndim))
+        self.scale = scale
         self.groups, self.padding_mode = groups, padding_mode
         self.antialias, self.engine = antialias, engine
         if isinstance(kernel, str):
@@ -69,6 +69,17 @@ class _ContinuousConv(nn.Module):
         else:
             self.register_parameter("bias", None)
         self._reset_bias()
+
+    @property
+    def scale(self) -> tuple[Fraction, ...]:
+        """Output over input pixels, per axis; what is set may be one for all."""
+        return tuple(Fraction(*ratio) for ratio in self._ratios)
+
+    @scale.setter
+    @no_type_check
+    def scale(self, scale: Scale) -> None:
+        # Whole numbers: compiled graphs cannot hold a Fraction.
+        self._ratios = as_ratios(scale, self.ndim)
 
     def reset_parameters(self) -> None:
         """Draw the kernel's parameters and the bias anew, as `nn.Conv2d` does."""
@@ -109,7 +120,7 @@ class _ContinuousConv(nn.Module):
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
         if scale is None and size is None and points is None:
-            scale = self.scale
+            scale = self._ratios  # type: ignore
         return continuous_conv(
             input,
             self.kernel,
@@ -182,7 +193,8 @@ class ContinuousConv2d(_ContinuousConv):
             input and output channel serves all channels, with ``groups=in_channels``.
         antialias: Whether to stretch the kernel where an axis shrinks, as classical
             resizing does.
-        engine: How to compute it: ``"auto"``, ``"factored"`` or ``"reference"``.
+        engine: How to compute it: ``"auto"``, ``"periodic"``, ``"factored"`` or
+            ``"reference"``.
         device: Where the parameters live.
         dtype: The dtype of the parameters.
 

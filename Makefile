@@ -2,6 +2,7 @@
 # make test   set up, and pass the tests
 # make check  lint, types, docs
 # make docs   build the documentation in docs/_build/html
+# make bench  time the layer against ordinary convolutions; bench-check compares
 # make record run all experiments anew, some minutes each
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SHAPES := --jaxtyping-packages="contconv,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
-.PHONY: demo test check docs format record clean help
+.PHONY: demo test check docs format bench bench-check record clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -44,6 +45,13 @@ check: $(VENV)/.dev docs
 docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q -n -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
+
+# Ratios to an ordinary convolution, on an otherwise idle machine.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
+bench-check: $(VENV)/.dev
+	$(BIN)/python -m benchmarks --check
 
 # Overwrites the records and figures that are committed.
 record: $(VENV)/.dev

@@ -12,8 +12,13 @@ def write_all() -> None:
     """Write every table to ``generated/``, where the pages include it."""
     folder = DOCS / "generated"
     folder.mkdir(exist_ok=True)
-    for table in (spectra, initialisation):
-        record = json.loads((RESULTS / f"{table.__name__}.json").read_text())
+    records = {
+        spectra: RESULTS / "spectra.json",
+        initialisation: RESULTS / "initialisation.json",
+        speed: DOCS.parent / "benchmarks" / "results" / "cpu.json",
+    }
+    for table, path in records.items():
+        record = json.loads(path.read_text())
         text = "\n".join(table(record)) + f"\n\n*{_source(record)}*\n"
         (folder / f"{table.__name__}.md").write_text(text)
 
@@ -54,6 +59,17 @@ def initialisation(record: dict[str, Any]) -> list[str]:
     note = f"Of these {len(values)} values, each over {seeds} networks, {inside} are "
     note += f"within a factor of 2; the worst is off by {worst:.2f}."
     return [*rows, "", note]
+
+
+def speed(record: dict[str, Any]) -> list[str]:
+    """Times over that of the convolution, by case."""
+    names = ["contconv", "periodic", "separable", "factored", "interpolate + conv"]
+    rows = [_row("case", *names), _row(*["---"] * (1 + len(names)))]
+    for case, times in record["result"].items():
+        unit = times["conv"]["ms"]
+        ratios = [f"{times[n]['ms'] / unit:.2f}" if n in times else "" for n in names]
+        rows.append(_row(case, *ratios))
+    return rows
 
 
 def _between(relu: bool) -> str:

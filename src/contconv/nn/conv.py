@@ -193,8 +193,8 @@ class ContinuousConv2d(_ContinuousConv):
             input and output channel serves all channels, with ``groups=in_channels``.
         antialias: Whether to stretch the kernel where an axis shrinks, as classical
             resizing does.
-        engine: How to compute it: ``"auto"``, ``"periodic"``, ``"factored"`` or
-            ``"reference"``.
+        engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
+            ``"separable"``, ``"factored"`` or ``"reference"``.
         device: Where the parameters live.
         dtype: The dtype of the parameters.
 

@@ -97,7 +97,7 @@ def continuous_conv(
     dtype = autocast_dtype(image) or image.dtype
     out = apply_kernel(image.to(dtype), kernel, grid, groups, engine)
     if bias is not None:
-        out = out + bias.to(out.dtype).view(-1, *[1] * kernel.ndim)
+        out = _add(out, bias.to(out.dtype).view(-1, *[1] * kernel.ndim))
     out = like_layout(out.to(dtype), image)
     return out if batched else out[0]
 
@@ -151,6 +151,14 @@ def apply_kernel(
     with no_autocast(image.device.type):
         out = chosen.apply(problem)
     return out.view(-1, channels, *grid.out_shape) if shared else out
+
+
+def _add(out: Tensor, bias: Tensor) -> Tensor:
+    """The sum; in the place of a new output where nothing else looks at it."""
+    watched = torch.is_grad_enabled() or torch.compiler.is_compiling()
+    if watched or torch._C._are_functorch_transforms_active():
+        return out + bias
+    return out.add_(bias)
 
 
 def _repeat(grid: Grid, times: int) -> Grid:

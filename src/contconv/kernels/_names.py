@@ -20,7 +20,7 @@ _CLASSICAL: dict[str, Callable[[int], ContinuousKernel]] = {
     "cubic": lambda ndim: CubicKernel(ndim=ndim),
     "lanczos2": lambda ndim: LanczosKernel(2, ndim=ndim),
     "lanczos3": lambda ndim: LanczosKernel(3, ndim=ndim),
-    # As Pillow and MATLAB have none: half a pixel of standard deviation.
+    # Neither Pillow nor MATLAB has one: half a pixel of standard deviation.
     "gaussian": lambda ndim: GaussianKernel(0.25, (4,) * ndim),
 }
 

@@ -20,6 +20,7 @@ LAYERS = [
     "_taps",
     "_grid",
     "_autocast",
+    "_transforms",
     "_layout",
     "_memory",
     "kernels",

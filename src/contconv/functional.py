@@ -11,6 +11,7 @@ from contconv._grid import AxisGrid, Grid, PointGrid
 from contconv._layout import like_layout
 from contconv._memory import check_fits
 from contconv._scale import Scale, Size, as_ratios, as_sizes, resized_axes
+from contconv._transforms import is_transformed
 from contconv._types import Float, no_type_check
 from contconv.engines import Problem, check_engine, choose
 from contconv.kernels import ContinuousKernel
@@ -144,9 +145,8 @@ def apply_kernel(
         # One filter for every channel: the channels are so many more images.
         image, grid, groups = image.flatten(0, 1)[:, None], _repeat(grid, channels), 1
     problem = Problem(image, kernel, grid, groups)
-    chosen = choose(problem, engine)
-    extra = chosen.cost(problem).memory
-    check_fits(problem.shape, image.element_size(), extra, image.device)
+    chosen, cost = choose(problem, engine)
+    check_fits(problem.shape, image.element_size(), cost.memory, image.device)
     # What may be rounded, the engine decides: the basis stays in float32.
     with no_autocast(image.device.type):
         out = chosen.apply(problem)
@@ -155,8 +155,7 @@ def apply_kernel(
 
 def _add(out: Tensor, bias: Tensor) -> Tensor:
     """The sum; in the place of a new output where nothing else looks at it."""
-    watched = torch.is_grad_enabled() or torch.compiler.is_compiling()
-    if watched or torch._C._are_functorch_transforms_active():
+    if torch.is_grad_enabled() or is_transformed():
         return out + bias
     return out.add_(bias)
 

@@ -51,7 +51,7 @@ def _able(case: Case) -> list[str]:
 
 
 def _picked(case: Case) -> str:
-    chosen = choose(_problem(case), "auto")
+    chosen, _ = choose(_problem(case), "auto")
     return next(name for name, engine in ENGINES.items() if engine is chosen)
 
 

@@ -22,26 +22,27 @@ def check_engine(name: str) -> None:
         )
 
 
-def choose(problem: Problem, engine: str) -> Engine:
-    """The engine of that name, or with "auto" the cheapest that can run the problem.
+def choose(problem: Problem, engine: str) -> tuple[Engine, Cost]:
+    """The engine of that name, or with "auto" the fastest; and what it will spend.
 
     Raises:
         ValueError: If the named engine cannot run it, with the reasons.
     """
     if engine == "auto":
-        return _cheapest(problem)
-    if reasons := ENGINES[engine].unsupported(problem):
+        return _fastest(problem)
+    chosen = ENGINES[engine]
+    if reasons := chosen.unsupported(problem):
         raise ValueError(f"engine {engine!r} cannot run this: " + "; ".join(reasons))
-    return ENGINES[engine]
+    return chosen, chosen.cost(problem)
 
 
-def _cheapest(problem: Problem) -> Engine:
-    best, least = None, 0.0
+def _fastest(problem: Problem) -> tuple[Engine, Cost]:
+    best = None
     for engine in ENGINES.values():
         if engine.unsupported(problem):
             continue
-        time = engine.cost(problem).time
-        if best is None or time < least:
-            best, least = engine, time
+        cost = engine.cost(problem)
+        if best is None or cost.time < best[1].time:
+            best = engine, cost
     assert best is not None  # the reference engine can run everything
     return best

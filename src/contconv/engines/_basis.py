@@ -24,9 +24,7 @@ def weighted_basis(problem: Problem, rows: slice = slice(None)) -> WeightedBasis
     kernel, grid = problem.kernel, problem.grid
     if isinstance(kernel, SeparableKernel) and isinstance(grid, AxisGrid):
         return _by_axes(problem, kernel, grid, rows)
-    source, distances, weights = grid.neighbors(
-        problem.basis_dtype, problem.image.device, rows
-    )
+    source, distances, weights = problem.neighbors(rows)
     return WeightedBasis(source, kernel.basis(distances) * weights[..., None])
 
 

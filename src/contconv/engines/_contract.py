@@ -46,9 +46,9 @@ class Problem:
         """At least float32, for distances and basis: bfloat16 has 8 bits for both."""
         return torch.promote_types(self.image.dtype, torch.float32)
 
-    def neighbors(self) -> Neighbors:
-        """The neighbors of all output pixels, ready for `ContinuousKernel.basis`."""
-        return self.grid.neighbors(self.basis_dtype, self.image.device)
+    def neighbors(self, rows: slice = slice(None)) -> Neighbors:
+        """The neighbors of some rows of the output, for `ContinuousKernel.basis`."""
+        return self.grid.neighbors(self.basis_dtype, self.image.device, rows)
 
 
 class Cost(NamedTuple):

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contconv._transforms import is_transformed
 from contconv._types import Float, Int
 
 # Numbers in the moments of a chunk: 512 KiB in float32, a quarter of an L2 cache.
@@ -28,8 +29,7 @@ def moments_then_head(
     head: Float[Tensor, "g o c_per_group r"],
 ) -> Float[Tensor, "n out p"]:
     """The product, by the chunked function where autograd alone looks on."""
-    transformed = torch._C._are_functorch_transforms_active()
-    if transformed or torch.compiler.is_compiling():
+    if is_transformed():
         return _at_once(image, source, basis, head)
     return _Chunked.apply(image, source, basis, head).transpose(1, 2)  # type: ignore
 
@@ -50,7 +50,7 @@ class _Chunked(torch.autograd.Function):
         out = image.new_empty(shape)
         for images, pixels in _batches(image):
             for part in _parts(len(source), basis.shape[2] * pixels.shape[1]):
-                moments = _moments(pixels, source[part], basis[part])
+                moments = _moments(_near(pixels, source[part]), basis[part])
                 rows = _rows(moments, images.stop - images.start, groups)
                 mixed = torch.bmm(rows, mix).unflatten(1, (-1, moments.shape[0]))
                 out[images, part] = mixed.permute(1, 2, 0, 3).flatten(2)
@@ -116,8 +116,7 @@ def _in_chunks(
             grad_out = gradient[images, :, part].unflatten(1, (groups, -1))
             grad_out = grad_out.permute(1, 0, 3, 2).flatten(1, 2)
             if grad_mix is not None:
-                moments = torch.bmm(basis[part].transpose(1, 2), near)
-                rows = _rows(moments, count, groups)
+                rows = _rows(_moments(near, basis[part]), count, groups)
                 grad_mix += torch.bmm(rows.transpose(1, 2), grad_out)
             if grad_basis is None and grad_pixels is None:
                 continue
@@ -158,9 +157,9 @@ def _near(pixels: Tensor, source: Tensor) -> Tensor:
     return pixels.index_select(0, source.flatten()).unflatten(0, source.shape)
 
 
-def _moments(pixels: Tensor, source: Tensor, basis: Tensor) -> Tensor:
+def _moments(near: Tensor, basis: Tensor) -> Tensor:
     """``[p, r, images * channels]``."""
-    return torch.bmm(basis.transpose(1, 2), _near(pixels, source))
+    return torch.bmm(basis.transpose(1, 2), near)
 
 
 def _as_matrices(head: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor
 from contconv._types import Float
 from contconv.engines._bands import Band
 from contconv.engines._order import HEAD
+from contconv.engines._rows import window
 
 
 def run_steps(
@@ -65,7 +66,7 @@ def _resample(
     data = data.movedim((pixel, rank), (-2, -1))
     if spend:
         parts = [
-            torch.einsum("...ir,oir->...o", _window(data, band), band.weights)[
+            torch.einsum("...ir,oir->...o", window(data, band, -2), band.weights)[
                 ..., None
             ]
             for band in bands
@@ -73,15 +74,8 @@ def _resample(
     else:
         parts = [
             torch.einsum(
-                "...i,oir->...or", _window(data[..., 0], band, -1), band.weights
+                "...i,oir->...or", window(data[..., 0], band, -1), band.weights
             )
             for band in bands
         ]
     return torch.cat(parts, -2).movedim((-2, -1), (pixel, rank))
-
-
-def _window(data: Tensor, band: Band, axis: int = -2) -> Tensor:
-    """The inputs of a band."""
-    if isinstance(band.inputs, Tensor):
-        return data.index_select(axis, band.inputs)
-    return data.narrow(axis, band.inputs.start, band.inputs.stop - band.inputs.start)

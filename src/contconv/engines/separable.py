@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from contconv._grid import AxisGrid
+from contconv._transforms import is_transformed
 from contconv._types import Float
 from contconv.engines._bands import axis_bands, band_width
 from contconv.engines._contract import Cost, Problem
@@ -92,12 +93,9 @@ def _writer(order: tuple[int, ...]) -> Callable[..., None] | None:
 def _differentiates(*inputs: Tensor) -> bool:
     """Whether anything but the values of ``inputs`` is asked for, or may be."""
     return (
-        torch.compiler.is_compiling()
+        is_transformed()
         or (torch.is_grad_enabled() and any(value.requires_grad for value in inputs))
         or forward_ad._current_level >= 0
-        # torch.func transforms: torch has no public way to ask, and no stub for this.
-        or torch._C._functorch.peek_interpreter_stack()  # pyright: ignore
-        is not None
         or any(type(value) not in (Tensor, torch.nn.Parameter) for value in inputs)
     )
 

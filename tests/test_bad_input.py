@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from contconv import ContinuousConv2d, continuous_conv, resize
+from contconv import ContinuousConv2d, continuous_conv, explain, resize
 from contconv.engines import ENGINES
 from contconv.kernels import CosineKernel, CubicKernel
 from contconv.padding import PADDING_MODES
@@ -73,6 +73,8 @@ def test_scale(given, expected):
     with refused(expected):
         continuous_conv(IMAGE, KERNEL, scale=given)
     with refused(expected):
+        explain(IMAGE, KERNEL, scale=given)
+    with refused(expected):
         resize(IMAGE, scale=given)
 
 
@@ -82,6 +84,8 @@ def test_size(given, expected):
         ContinuousConv2d(4, 6, given)
     with refused(expected.format("size")):
         LAYER(IMAGE, size=given)
+    with refused(expected.format("size")):
+        LAYER.explain(IMAGE, size=given)
     with refused(expected.format("size")):
         resize(IMAGE, size=given)
 
@@ -159,6 +163,9 @@ def test_input(given, expected):
         LAYER(given)
     with refused(expected):
         continuous_conv(given, KERNEL)
+    if expected != "ValueError: " + DEVICE:  # to `explain`, meta stands for any device
+        with refused(expected):
+            explain(given, KERNEL)
 
 
 EMPTY = "ValueError: input must have at least 1 channel, got 0"
@@ -217,8 +224,12 @@ CALLS: dict[str, tuple[dict[str, Any], str]] = {
 
 @refusals(CALLS)
 def test_call(given, expected):
+    arguments = {"input": IMAGE, "kernel": KERNEL} | given
     with refused(expected):
-        continuous_conv(**{"input": IMAGE, "kernel": KERNEL} | given)
+        continuous_conv(**arguments)
+    if not {"bias", "engine"} & given.keys():
+        with refused(expected):
+            explain(**arguments)
 
 
 DIVERSE = (

@@ -21,14 +21,23 @@ LAYERS = [
     "_grid",
     "_autocast",
     "_transforms",
+    "_kept",
     "_layout",
     "_memory",
     "kernels",
     "engines",
     "_checks",
     "functional",
+    "_explanation",
+    "_explain",
+    "_rounding",
+    "_weights",
+    "_blocks",
+    "_passes",
     "_resize",
     "nn",
+    "_installed",
+    "info",
 ]
 
 

@@ -82,6 +82,14 @@ def test_far_outside_lies_only_padding():
     torch.testing.assert_close(out, torch.ones(1, 1, 1, 2))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_no_points_give_no_pixels(channels):
+    out = continuous_conv(
+        torch.rand(2, channels, 4, 4), "cubic", points=torch.rand(0, 5, 2)
+    )
+    assert out.shape == (2, channels, 0, 5)
+
+
 def test_no_position_gives_no_number():
     """NaN in, NaN out, and only there."""
     points = torch.tensor([[[1.0, 1.0], [float("nan"), 1.0]]])

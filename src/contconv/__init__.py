@@ -1,6 +1,8 @@
 """contconv: the continuous convolution layer for PyTorch."""
 
 from contconv import kernels as kernels
+from contconv._explain import Explanation as Explanation
+from contconv._explain import explain as explain
 from contconv._resize import resize as resize
 from contconv.functional import continuous_conv as continuous_conv
 from contconv.nn import ContinuousConv1d as ContinuousConv1d

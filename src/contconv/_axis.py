@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 IntOrTensor = TypeVar("IntOrTensor", int, Tensor)
@@ -94,5 +95,8 @@ class Axis:
     @property
     def taps(self) -> int:
         """The most input pixels that any output pixel has within its support."""
+        if torch.compiler.is_compiling():
+            # One more, that may not count: the sizes are symbols, and ties unknown.
+            return (self.reach + self.up - 1) // self.up + 1
         whole, rest = divmod(self.reach, self.up)
         return whole + (1 if rest or self.has_ties else 0)

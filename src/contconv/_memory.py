@@ -12,26 +12,39 @@ def check_fits(
 ) -> None:
     """Raise ValueError if an output and its intermediate tensors exceed all memory.
 
+    The arguments are those of `shortage`.
+    """
+    if torch.compiler.is_compiling():
+        return  # the sizes may be symbols, and the machine another one
+    if message := shortage(shape, itemsize, extra, device):
+        raise ValueError(message)
+
+
+def shortage(
+    shape: Sequence[int], itemsize: int, extra: int, device: torch.device
+) -> str | None:
+    """What to say if an output and its intermediate tensors exceed all memory.
+
     Args:
         shape: The shape of the output.
         itemsize: Bytes of one of its elements.
         extra: Bytes of the intermediate tensors.
         device: Where it would be; unknown kinds of device are not checked.
     """
-    if torch.compiler.is_compiling():
-        return  # the sizes may be symbols, and the machine another one
     output = prod(shape) * itemsize
-    total = _total_memory(device)
-    if total is not None and output + extra > total:
-        raise ValueError(
-            f"an output of {' x '.join(map(str, shape))} needs {_readable(output)} and "
-            f"{_readable(extra)} of intermediate memory, but {device.type} has "
-            f"{_readable(total)} in all; ask for a smaller scale or size, or pass the "
-            "image in parts"
-        )
+    total = total_memory(device)
+    if total is None or output + extra <= total:
+        return None
+    return (
+        f"an output of {' x '.join(map(str, shape))} needs {readable(output)} and "
+        f"{readable(extra)} of intermediate memory, but {device.type} has "
+        f"{readable(total)} in all; ask for a smaller scale or size, or pass the "
+        "image in parts"
+    )
 
 
-def _total_memory(device: torch.device) -> int | None:
+def total_memory(device: torch.device) -> int | None:
+    """Bytes of memory that a device has; None where it is unknown."""
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
     if device.type == "cpu" and hasattr(os, "sysconf"):
@@ -39,7 +52,8 @@ def _total_memory(device: torch.device) -> int | None:
     return None
 
 
-def _readable(size: int) -> str:
+def readable(size: int) -> str:
+    """Bytes in the unit that suits them."""
     value, units = float(size), iter(["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
     unit = next(units)
     for larger in units:

@@ -6,13 +6,16 @@ import torch
 from torch import Tensor
 
 from contconv._axis import Axis
+from contconv._blocks import is_inexact
 from contconv._checks import as_kernel
 from contconv._grid import AxisGrid
-from contconv._layout import like_layout
+from contconv._layout import is_channels_last, like_layout
 from contconv._memory import check_fits
+from contconv._passes import Pass, resampled, suits_blocks
+from contconv._rounding import rounded
 from contconv._scale import Scale, Size, as_ratios, as_sizes, resized_axes
-from contconv._taps import axis_taps
 from contconv._types import Num, no_type_check
+from contconv._weights import axis_weights
 from contconv.functional import apply_kernel
 from contconv.kernels import ContinuousKernel, SeparableKernel
 from contconv.padding import check_padding_mode
@@ -33,8 +36,9 @@ def resize(
     Each output pixel is the mean of its neighbors, weighted by the kernel at their
     distances (Eq. 1 and 2, with weights that sum to one), one axis after the other, the
     one with the smallest scale first. On floating-point tensors this is differentiable.
-    On ``uint8`` it rounds half up and clips after each axis, and so gives every bit of
-    MATLAB's ``imresize`` as the super-resolution benchmarks used it (cubic, antialias).
+    On ``uint8`` it rounds half up, as if sums were exact, and clips after each axis,
+    and so gives every bit of MATLAB's ``imresize`` as the super-resolution benchmarks
+    used it (cubic, antialias).
 
     Args:
         input: ``[n, c, *in]`` with one to three axes, floating-point or ``uint8``. As
@@ -74,60 +78,50 @@ def resize(
     dtype = torch.promote_types(input.dtype, wide)
     _check_memory(input, axes, dtype)
     if isinstance(kernel, SeparableKernel) and kernel.head.shape[2] == 1:
-        out = _axis_by_axis(input.to(dtype), kernel, axes, padding_mode, input.dtype)
+        out = _axis_by_axis(input, kernel, AxisGrid(axes, padding_mode), dtype)
     else:
-        out = _at_once(input.to(dtype), kernel, axes, padding_mode)
-    return like_layout(_rounded(out, input.dtype).to(input.dtype), input)
+        out = _at_once(input.to(dtype), kernel, AxisGrid(axes, padding_mode))
+        out = rounded(out) if input.dtype == torch.uint8 else out
+    return like_layout(out.to(input.dtype), input)
 
 
 def _axis_by_axis(
-    image: Tensor,
-    kernel: SeparableKernel,
-    axes: tuple[Axis, ...],
-    padding_mode: str,
-    dtype: torch.dtype,
+    image: Tensor, kernel: SeparableKernel, grid: AxisGrid, dtype: torch.dtype
 ) -> Tensor:
-    by_scale = sorted(range(len(axes)), key=lambda i: axes[i].up / axes[i].down)
-    for i in by_scale:
-        source, weights = _normalised(kernel, axes[i], i, padding_mode, image)
-        image = _rounded(_resample(image, 2 + i, source, weights), dtype)
-    return image
+    last = is_channels_last(image)
+    pixels = (image.movedim(1, -1) if last else image).contiguous()
+    if image.dtype != torch.uint8:
+        pixels = pixels.to(dtype)
+    if dtype == torch.float32 and image.device.type == "cpu" and is_inexact():
+        dtype = torch.float64
+    first = 1 if last else 2
+    passes = [
+        Pass(first + i, axis_weights(kernel, i, grid, dtype, image.device))
+        for i in _order(grid.axes, image.dtype)
+    ]
+    out = resampled(pixels, passes)
+    return out.movedim(-1, 1) if last else out
 
 
-def _normalised(
-    kernel: SeparableKernel, axis: Axis, i: int, padding_mode: str, like: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Pixels and weights ``[out, taps]``, which sum to one before the padding."""
-    source, distance, weight = axis_taps(axis, padding_mode, like.dtype, like.device)
-    values = kernel.axis_basis(distance, i)[..., 0]
-    everywhere = axis_taps(axis, "replicate", like.dtype, like.device).weight
-    return source, values * weight / (values * everywhere).sum(-1, keepdim=True)
+def _order(axes: tuple[Axis, ...], dtype: torch.dtype) -> list[int]:
+    """First the axis that shrinks most; of two that grow alike, the last one.
+
+    MATLAB takes the first one of two alike, and rounds in between.
+    """
+
+    def place(i: int) -> tuple[float, int]:
+        scale = axes[i].up / axes[i].down
+        return scale, -i if scale > 1 and dtype != torch.uint8 else i
+
+    return sorted(range(len(axes)), key=place)
 
 
-def _resample(image: Tensor, dim: int, source: Tensor, weights: Tensor) -> Tensor:
-    shape = [1] * image.ndim
-    shape[dim] = -1
-    out = image.index_select(dim, source[:, 0]) * weights[:, 0].view(shape)
-    for tap in range(1, source.shape[1]):
-        values = image.index_select(dim, source[:, tap])
-        out = out + values * weights[:, tap].view(shape)
-    return out
-
-
-def _at_once(
-    image: Tensor, kernel: ContinuousKernel, axes: tuple[Axis, ...], padding_mode: str
-) -> Tensor:
+def _at_once(image: Tensor, kernel: ContinuousKernel, grid: AxisGrid) -> Tensor:
     """All axes together, for kernels that are no product of one per axis."""
-    out = apply_kernel(image, kernel, AxisGrid(axes, padding_mode), 1, "auto")
+    out = apply_kernel(image, kernel, grid, 1, "auto")
     ones = image.new_ones(1, 1, *image.shape[2:])
-    return out / apply_kernel(ones, kernel, AxisGrid(axes, "replicate"), 1, "auto")
-
-
-def _rounded(image: Tensor, dtype: torch.dtype) -> Tensor:
-    """To whole numbers of 0 to 255, half up, if ``dtype`` is that of 8-bit images."""
-    if dtype != torch.uint8:
-        return image
-    return (image + 0.5).floor().clamp(0, 255)
+    everywhere = AxisGrid(grid.axes, "replicate")
+    return out / apply_kernel(ones, kernel, everywhere, 1, "auto")
 
 
 def _check_input(input: Tensor, kernel: ContinuousKernel) -> None:
@@ -149,7 +143,11 @@ def _check_input(input: Tensor, kernel: ContinuousKernel) -> None:
 
 
 def _check_memory(input: Tensor, axes: tuple[Axis, ...], dtype: torch.dtype) -> None:
-    shape = (*input.shape[:2], *(axis.out_size for axis in axes))
-    largest = prod(max(axis.in_size, axis.out_size) for axis in axes)
+    shape = (*input.shape[:2], *[axis.out_size for axis in axes])
+    largest = prod([max(axis.in_size, axis.out_size) for axis in axes])
+    if input.dtype == torch.uint8 and all(
+        [suits_blocks(input, 2 + i) for i in range(len(axes))]
+    ):
+        dtype = torch.uint8
     extra = 3 * prod(input.shape[:2]) * largest * dtype.itemsize
     check_fits(shape, input.element_size(), extra, input.device)

@@ -6,6 +6,8 @@ from fractions import Fraction
 from numbers import Integral, Rational, Real
 from typing import Any, NamedTuple, TypeAlias
 
+import torch
+
 from contconv._axis import Axis
 
 Scale: TypeAlias = Real | float | Sequence[Real | float]
@@ -97,8 +99,10 @@ def resized_axes(
             up, down = ratios[i]
         else:
             assert sizes is not None
-            common = math.gcd(sizes[i], in_size)
-            up, down = sizes[i] // common, in_size // common
-        out_size = sizes[i] if sizes is not None else -(-in_size * up // down)
+            up, down = sizes[i], in_size
+            if not torch.compiler.is_compiling():  # symbols have no common divisor
+                common = math.gcd(up, down)
+                up, down = up // common, down // common
+        out_size = sizes[i] if sizes is not None else (in_size * up + down - 1) // down
         axes.append(Axis(in_size, out_size, up, down, width, antialias))
     return tuple(axes)

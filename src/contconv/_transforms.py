@@ -1,12 +1,26 @@
-"""Whether a call is traced or transformed, and has to be plain operations."""
+"""Whether a call is traced or transformed, and what it may consist of then."""
 
 import torch
+from torch.autograd import forward_ad
+
+
+def is_compiled() -> bool:
+    """Whether torch.compile traces the call: it follows operators of our own."""
+    return (
+        torch.compiler.is_compiling()
+        and not torch.compiler.is_exporting()
+        and not torch._C._are_functorch_transforms_active()
+    )
 
 
 def is_transformed() -> bool:
-    """Whether torch.compile traces the call, or torch.func transforms it.
+    """Whether a call is traced or transformed, by anything but autograd.
 
-    Neither follows a custom autograd function, or tensors that are written in place.
+    Then it may neither write tensors in place nor use custom autograd functions: it is
+    made of torch's operators alone, and of our own where `is_compiled`.
     """
-    compiled = torch.compiler.is_compiling()
-    return compiled or torch._C._are_functorch_transforms_active()
+    return (
+        torch.compiler.is_compiling()
+        or torch._C._are_functorch_transforms_active()
+        or forward_ad._current_level >= 0
+    )

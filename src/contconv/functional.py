@@ -1,6 +1,6 @@
 """continuous_conv: the operator as a function."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -86,21 +86,53 @@ def continuous_conv(
         >>> continuous_conv(image, "cubic", scale=(0.6, 1.4)).shape
         torch.Size([1, 3, 3, 6])
     """
+    check_engine(engine)
+    call = as_call(input, kernel, scale, size, points, groups, padding_mode, antialias)
+    image, kernel = call.image, call.kernel
+    check_bias(bias, call.out_channels, image)
+    out = apply_kernel(image.to(call.dtype), kernel, call.grid, groups, engine)
+    if bias is not None:
+        out = _add(out, bias.to(out.dtype).view(-1, *[1] * kernel.ndim))
+    out = like_layout(out.to(call.dtype), image)
+    return out if call.batched else out[0]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The arguments of a call, checked, and what they mean."""
+
+    image: Float[Tensor, "n c *in_shape"]
+    kernel: ContinuousKernel
+    grid: Grid
+    dtype: torch.dtype  # of the output, and of the image as engines get it
+    batched: bool
+
+    @property
+    def out_channels(self) -> int:
+        """Channels of the output."""
+        kernel = self.kernel
+        return self.image.shape[1] if kernel.is_shared else kernel.head.shape[0]
+
+
+@no_type_check
+def as_call(
+    input: Tensor,
+    kernel: ContinuousKernel | str,
+    scale: Scale | None,
+    size: Size | None,
+    points: Tensor | None,
+    groups: int,
+    padding_mode: str,
+    antialias: bool,
+) -> Call:
+    """The arguments of `continuous_conv`, or its TypeError or ValueError."""
     kernel = as_kernel(kernel, input)
     check_input(input, kernel, groups)
     check_padding_mode(padding_mode)
-    check_engine(engine)
     batched = input.ndim == kernel.ndim + 2
     image = input if batched else input[None]
     grid = _grid(image, kernel, scale, size, points, padding_mode, antialias)
-    out_channels = image.shape[1] if kernel.is_shared else kernel.head.shape[0]
-    check_bias(bias, out_channels, image)
-    dtype = autocast_dtype(image) or image.dtype
-    out = apply_kernel(image.to(dtype), kernel, grid, groups, engine)
-    if bias is not None:
-        out = _add(out, bias.to(out.dtype).view(-1, *[1] * kernel.ndim))
-    out = like_layout(out.to(dtype), image)
-    return out if batched else out[0]
+    return Call(image, kernel, grid, autocast_dtype(image) or image.dtype, batched)
 
 
 @no_type_check
@@ -139,18 +171,27 @@ def apply_kernel(
     engine: str,
 ) -> Float[Tensor, "n o *out_shape"]:
     """Eq. 1 on a grid, by the engine of that name, not rounded below float32."""
-    channels = image.shape[1]
-    shared = kernel.is_shared and channels > 1
-    if shared:
-        # One filter for every channel: the channels are so many more images.
-        image, grid, groups = image.flatten(0, 1)[:, None], _repeat(grid, channels), 1
-    problem = Problem(image, kernel, grid, groups)
+    problem = as_problem(image, kernel, grid, groups)
     chosen, cost = choose(problem, engine)
     check_fits(problem.shape, image.element_size(), cost.memory, image.device)
     # What may be rounded, the engine decides: the basis stays in float32.
     with no_autocast(image.device.type):
         out = chosen.apply(problem)
-    return out.view(-1, channels, *grid.out_shape) if shared else out
+    return out.view(*image.shape[:2], *grid.out_shape) if kernel.is_shared else out
+
+
+def as_problem(
+    image: Float[Tensor, "n c *in_shape"],
+    kernel: ContinuousKernel,
+    grid: Grid,
+    groups: int,
+) -> Problem:
+    """What the engines are given."""
+    channels = image.shape[1]
+    if kernel.is_shared and channels > 1:
+        # One filter for every channel: the channels are so many more images.
+        image, grid, groups = image.flatten(0, 1)[:, None], _repeat(grid, channels), 1
+    return Problem(image, kernel, grid, groups)
 
 
 def _add(out: Tensor, bias: Tensor) -> Tensor:
@@ -164,4 +205,6 @@ def _repeat(grid: Grid, times: int) -> Grid:
     """The grid of each image, for ``times`` images in its place."""
     if isinstance(grid, AxisGrid) or grid.batch == 1:
         return grid
-    return replace(grid, points=grid.points.repeat_interleave(times, 0))
+    # What is expanded stays so, as `explain` has it.
+    points = grid.points[:, None].expand(-1, times, *grid.points.shape[1:])
+    return replace(grid, points=points.flatten(0, 1))

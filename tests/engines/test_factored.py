@@ -9,14 +9,13 @@ from contconv.engines import _moments, factored
 from contconv.kernels import CosineKernel, MLPKernel
 
 
-@pytest.mark.parametrize("chunk, row, slab", [(1, 1, 1), (900, 8, 2**13)])
+@pytest.mark.parametrize("chunk, slab", [(1, 1), (900, 2**13)])
 @pytest.mark.parametrize("groups", [1, 2, 4], ids="groups{}".format)
 @pytest.mark.parametrize("kind", [CosineKernel, MLPKernel])
 @pytest.mark.parametrize("own", [False, True], ids=["grid", "points"])
-def test_many_small_chunks(monkeypatch, chunk, row, slab, groups, kind, own):
-    """Chunks of 16 pixels, of one image, of one row; the last of each is smaller."""
+def test_many_small_chunks(monkeypatch, chunk, slab, groups, kind, own):
+    """Chunks of 16 pixels, of one row; the last of each is smaller."""
     monkeypatch.setattr(_moments, "_CHUNK", chunk)
-    monkeypatch.setattr(_moments, "_ROW", row)
     monkeypatch.setattr(factored, "_SLAB", slab)
     kernel = kind(4, 8, (3, 3), groups=groups, dtype=torch.float64)
     image = torch.randn(5, 4, 9, 10, dtype=torch.float64, requires_grad=True)
@@ -55,7 +54,7 @@ def test_memory_is_bounded():
     layer = ContinuousConv2d(3, 8, 3, engine="factored")
     with Largest() as seen:
         out = layer(image, scale=1.37)
-    assert seen.elements <= max(out.numel(), factored._SLAB // 4)
+    assert seen.elements <= max(out.numel(), factored._SLAB // 4, _moments._CHUNK)
 
 
 def test_backward_keeps_no_moments():

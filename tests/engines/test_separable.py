@@ -11,7 +11,7 @@ from contconv._grid import AxisGrid
 from contconv._scale import as_ratios, resized_axes
 from contconv.engines import Problem, separable
 from contconv.engines._bands import axis_bands
-from contconv.engines._order import BLOCK, HEAD, best_plan
+from contconv.engines._order import HEAD, best_plan
 from contconv.engines._steps import run_steps
 from contconv.kernels import CosineKernel, CubicKernel, MLPKernel, SeparableKernel
 from contconv.padding import PADDING_MODES
@@ -71,8 +71,7 @@ def test_dimensions_and_groups(shape, scale, groups):
 )
 def test_odd_pieces(size, options, held, monkeypatch):
     """What random cases found."""
-    monkeypatch.setattr("contconv.engines._rows.HELD", held)
-    monkeypatch.setattr("contconv.engines._last_axis.CACHED", held)
+    monkeypatch.setattr("contconv.engines._pieces.HELD", held)
     kernel = CosineKernel(2, 3, size, dtype=torch.float64)
     image = torch.randn(2, 2, *(28, 12, 7)[: len(size)], dtype=torch.float64)
     with torch.no_grad():
@@ -84,8 +83,7 @@ def test_odd_pieces(size, options, held, monkeypatch):
 @pytest.mark.parametrize("shape", [(40,), (19, 35), (3, 20, 18)], ids=str)
 def test_in_pieces(shape, scale, held, monkeypatch):
     """Little memory makes many pieces, and the same output."""
-    monkeypatch.setattr("contconv.engines._rows.HELD", held)
-    monkeypatch.setattr("contconv.engines._last_axis.CACHED", held)
+    monkeypatch.setattr("contconv.engines._pieces.HELD", held)
     kernel = CosineKernel(2, 3, (3,) * len(shape), dtype=torch.float64)
     image = torch.randn(3, 2, *shape, dtype=torch.float64)
     with torch.no_grad():
@@ -95,19 +93,20 @@ def test_in_pieces(shape, scale, held, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "order", [(HEAD, 0, 1), (1, HEAD, 0), (0, HEAD, 1), (1, 0, HEAD)]
+    "order", [(HEAD, 1, 0), (1, HEAD, 0), (0, HEAD, 1), (1, 0, HEAD)]
 )
 def test_the_steps_commute(order):
     kernel = CosineKernel(2, 3, (3, 4), frequencies=(2, 5), dtype=torch.float64)
     image = torch.randn(2, 2, 9, 23, dtype=torch.float64)
     axes = resized_axes((9, 23), (3, 4), as_ratios((1.3, 0.8), 2), None)
     problem = Problem(image, kernel, AxisGrid(axes, "reflect"), 1)
-    bands = [axis_bands(problem, i, BLOCK) for i in range(2)]
+    bands = [axis_bands(problem, i) for i in range(2)]
     head = kernel.head[None].unflatten(3, (2, 5))
     expected = continuous_conv(
         image, kernel, scale=(1.3, 0.8), padding_mode="reflect", engine="reference"
     )
-    torch.testing.assert_close(run_steps(image, head, bands, order), expected)
+    pixels = image.movedim(1, -1)
+    torch.testing.assert_close(run_steps(pixels, head, bands, order), expected)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +114,7 @@ def test_the_steps_commute(order):
     [
         ((3, 3), (HEAD, 1, 0)),
         ((1.3, 1.3), (1, HEAD, 0)),
-        ((0.4, 0.4), (1, 0, HEAD)),
+        ((0.2, 0.2), (1, 0, HEAD)),
         ((0.3, 4), (0, HEAD, 1)),
     ],
 )
@@ -180,6 +179,24 @@ def test_all_gradients_agree():
         torch.autograd.grad(actual, leaves, probe),
         torch.autograd.grad(expected, leaves, probe),
     )
+
+
+@pytest.mark.parametrize("i, o", [(3, 16), (16, 3), (2, 2), (1, 1)])
+@pytest.mark.parametrize("shape", [(50,), (31, 37), (9, 8, 7)], ids=str)
+@pytest.mark.parametrize("scale", [0.6, 2.4])
+def test_few_channels(scale, shape, i, o, monkeypatch):
+    """On planes, in pieces and not."""
+    kernel = CosineKernel(i, o, (3,) * len(shape), dtype=torch.float64)
+    image = torch.randn(3, i, *shape, dtype=torch.float64, requires_grad=True)
+    for held in (2**20, 200):
+        monkeypatch.setattr("contconv.engines._pieces.HELD", held)
+        actual, expected = both(image, kernel, scale=scale, padding_mode="reflect")
+        torch.testing.assert_close(actual, expected)
+        probe, leaves = torch.randn_like(actual), (image, kernel.head)
+        torch.testing.assert_close(
+            torch.autograd.grad(actual, leaves, probe),
+            torch.autograd.grad(expected, leaves, probe),
+        )
 
 
 def test_channels_last_and_classical():

@@ -1,5 +1,11 @@
 """Engines: one operator, several ways to compute it; the list, and the choice."""
 
+from math import prod
+
+import torch
+
+from contconv._grid import AxisGrid
+from contconv.engines import _ops as _ops  # registers the operators
 from contconv.engines import factored, periodic, reference, separable
 from contconv.engines._contract import Cost as Cost
 from contconv.engines._contract import Engine as Engine
@@ -29,11 +35,28 @@ def choose(problem: Problem, engine: str) -> tuple[Engine, Cost]:
         ValueError: If the named engine cannot run it, with the reasons.
     """
     if engine == "auto":
+        if torch.compiler.is_compiling():
+            return _usual(problem), Cost(0, 0, 0)
         return _fastest(problem)
     chosen = ENGINES[engine]
     if reasons := chosen.unsupported(problem):
         raise ValueError(f"engine {engine!r} cannot run this: " + "; ".join(reasons))
+    if torch.compiler.is_compiling():
+        return chosen, Cost(0, 0, 0)
     return chosen, chosen.cost(problem)
+
+
+def _usual(problem: Problem) -> Engine:
+    """The engine for a graph, whatever the sizes: they may be symbols."""
+    grid, exported = problem.grid, torch.compiler.is_exporting()
+    few_phases = isinstance(grid, AxisGrid) and (
+        prod([axis.up for axis in grid.axes]) <= 16
+    )
+    if few_phases and not exported:
+        return periodic
+    if exported or separable.unsupported(problem):
+        return factored
+    return separable
 
 
 def _fastest(problem: Problem) -> tuple[Engine, Cost]:

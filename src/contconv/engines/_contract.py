@@ -42,6 +42,12 @@ class Problem:
         return (self.image.shape[0], self.out_channels, *self.grid.out_shape)
 
     @property
+    def learns(self) -> bool:
+        """Whether a backward pass may follow."""
+        wanted = (self.image, self.kernel.head, *self.kernel.parameters())
+        return torch.is_grad_enabled() and any(one.requires_grad for one in wanted)
+
+    @property
     def basis_dtype(self) -> torch.dtype:
         """At least float32, for distances and basis: bfloat16 has 8 bits for both."""
         return torch.promote_types(self.image.dtype, torch.float32)
@@ -56,7 +62,8 @@ class Cost(NamedTuple):
 
     The time is an estimate in nanoseconds, for comparing engines with each other: a sum
     over what they do, with the prices that fitted the benchmarks best (float32, two CPU
-    cores). Engines run their multiply-adds at very different rates.
+    cores), the backward pass included if the problem learns. Engines run their
+    multiply-adds at very different rates.
     """
 
     multiply_adds: int

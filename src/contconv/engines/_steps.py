@@ -1,81 +1,134 @@
-"""The steps of a separable convolution, in operations that differentiate."""
+"""The steps of a separable convolution, in one order of them."""
 
-from string import ascii_lowercase
+from collections.abc import Sequence
+from functools import reduce
+from math import prod
+from operator import add
 
-import torch
 from torch import Tensor
 
 from contconv._types import Float
-from contconv.engines._bands import Band
+from contconv.engines._mix import spend, widen
 from contconv.engines._order import HEAD
-from contconv.engines._rows import window
+from contconv.engines._resample import Along, function_of, rank_of, resample
+
+# What the head mixes: which function of the basis it is of, for each axis that gained
+# its basis function by function, and the pixels with their channels.
+Branch = tuple[dict[int, int], Tensor]
 
 
 def run_steps(
-    image: Float[Tensor, "n c *in_shape"],
+    pixels: Float[Tensor, "n *in_shape c"],
     head: Float[Tensor, "g o i *ranks"],
-    bands: list[list[Band]],
+    axes: Sequence[Along],
     order: tuple[int, ...],
-) -> Float[Tensor, "n out *out_shape"]:
-    """The steps in ``order``, each on the whole batch.
+) -> Float[Tensor, "n mixed *out_shape"]:
+    """The steps in ``order``, on pixels whose channels lie together.
 
-    What is passed on has the axes: images, groups, pixels (one axis each), basis
-    functions (one axis each, of size 1 until they are gained and when they are spent),
-    channels.
+    The last axis gains its whole basis at once, as so many more channels; another axis
+    gains one function after the other. The head leaves rows of pixels.
     """
-    ndim = len(bands)
-    data = image.unflatten(1, (head.shape[0], -1)).movedim(2, -1)
-    data = data[(..., *[None] * ndim, slice(None))]
-    before = order[: order.index(HEAD)]
-    for step in order:
-        if step == HEAD:
-            data = _mix(data, head, before)
-        else:
-            data = _resample(data, bands[step], step, ndim, step not in before)
-    return data.flatten(2 + ndim).movedim(-1, 2).flatten(1, 2)
-
-
-def _mix(data: Tensor, head: Tensor, resampled: tuple[int, ...]) -> Tensor:
-    """Mix the channels: spend the basis of the resampled axes, gain the others'."""
-    ndim = head.ndim - 3
-    letters = iter(ascii_lowercase)
-    n, g, c, o = (next(letters) for _ in range(4))
-    pixels = [next(letters) for _ in range(ndim)]
-    ranks = [next(letters) for _ in range(ndim)]
-    spent = [ranks[i] for i in range(ndim) if i in resampled]
-    gained = [ranks[i] for i in range(ndim) if i not in resampled]
-    for i in reversed(range(ndim)):
-        if i not in resampled:
-            data = data.squeeze(2 + ndim + i)
-    equation = (
-        "".join([n, g, *pixels, *spent, c])
-        + "".join([",", g, o, c, *ranks])
-        + "".join(["->", n, g, *pixels, *gained, o])
-    )
-    out = torch.einsum(equation, data, head)
-    for i in sorted(resampled):
-        out = out.unsqueeze(2 + ndim + i)
-    return out
-
-
-def _resample(
-    data: Tensor, bands: list[Band], step: int, ndim: int, spend: bool
-) -> Tensor:
-    """Resample an axis, block by block: spend its basis, or gain it."""
-    pixel, rank = 2 + step, 2 + ndim + step
-    data = data.movedim((pixel, rank), (-2, -1))
-    if spend:
-        parts = [
-            torch.einsum("...ir,oir->...o", window(data, band, -2), band.weights)[
-                ..., None
-            ]
-            for band in bands
-        ]
+    before, after = order[: order.index(HEAD)], order[order.index(HEAD) + 1 :]
+    branches = _gained(pixels, axes, before)
+    if before[:1] == (len(axes) - 1,):
+        data = _mixed(branches, head)
     else:
-        parts = [
-            torch.einsum(
-                "...i,oir->...or", window(data[..., 0], band, -1), band.weights
-            )
-            for band in bands
-        ]
-    return torch.cat(parts, -2).movedim((-2, -1), (pixel, rank))
+        data = _mixed_then_spent(branches, head, axes[-1])
+        after = after[1:]
+    return _spent(data, axes, after)
+
+
+def _gained(
+    pixels: Tensor, axes: Sequence[Along], before: tuple[int, ...]
+) -> list[Branch]:
+    """The axes before the head resampled."""
+    branches: list[Branch] = [({}, pixels)]
+    for axis in before:
+        rank = rank_of(axes[axis])
+        if axis == len(axes) - 1:
+            wide = _along(axis, pixels, axes[axis])
+            size = wide.shape[-2] // rank
+            branches = [({}, wide.unflatten(-2, (size, rank)).flatten(-2))]
+        else:
+            each = [function_of(axes[axis], r) for r in range(rank)]
+            branches = [
+                ({**fixed, axis: r}, _along(axis, data, along))
+                for fixed, data in branches
+                for r, along in enumerate(each)
+            ]
+    return branches
+
+
+def _along(axis: int, data: Tensor, along: Along) -> Tensor:
+    """Resample one of the axes of pixels of ``[n, *pixels, channels]``."""
+    shape = data.shape
+    outer, inner = shape[: 1 + axis].numel(), shape[2 + axis :].numel()
+    out = resample(data.reshape(outer, shape[1 + axis], 1, inner), along)
+    return out.view(*shape[: 1 + axis], out.shape[1], *shape[2 + axis :])
+
+
+def _at(head: Tensor, fixed: dict[int, int]) -> Float[Tensor, "*left g o i b"]:
+    """The head for a branch, the basis functions that are left before its channels.
+
+    The last of the axes that are left comes first.
+    """
+    axes = range(head.ndim - 4)
+    head = head[(..., *(fixed.get(i, slice(None)) for i in axes), slice(None))]
+    left = range(head.ndim - 2, 2, -1)
+    return head.permute(*left, 0, 1, 2, head.ndim - 1)
+
+
+def _mixed(
+    branches: list[Branch], head: Tensor
+) -> Float[Tensor, "n *outer_left mixed last"]:
+    """Mix the channels, spending the basis of the last axis."""
+    parts = [_at(head, fixed) for fixed, _ in branches]
+    out = reduce(
+        add,
+        (
+            spend(data.flatten(0, -2), part)
+            for (_, data), part in zip(branches, parts, strict=True)
+        ),
+    )
+    left, shape = parts[0].shape[:-4], branches[0][1].shape
+    mixed = head.shape[:2].numel()
+    rows = out.view(*left, mixed, *shape[:-1])  # left, mixed, n, outer, last
+    k = len(left) + 1
+    return rows.permute(*range(k, rows.ndim - 1), *range(k), rows.ndim - 1)
+
+
+def _mixed_then_spent(
+    branches: list[Branch], head: Tensor, along: Along
+) -> Float[Tensor, "n *outer_left mixed last"]:
+    """Mix the channels, gaining the basis of the last axis, and resample that."""
+    parts = [_at(head, fixed) for fixed, _ in branches]
+    out = reduce(
+        add,
+        (
+            widen(data.flatten(0, -2), part)
+            for (_, data), part in zip(branches, parts, strict=True)
+        ),
+    )
+    left, (*outer, last, _) = parts[0].shape[:-4], branches[0][1].shape
+    rank, mixed = rank_of(along), head.shape[:2].numel()
+    out = out.view(prod(outer), last, rank, out.shape[-1])
+    spent = resample(out, along, spend=True, columns=True)
+    return spent.view(*outer, *left, mixed, spent.shape[-1])
+
+
+def _spent(
+    data: Tensor, axes: Sequence[Along], after: tuple[int, ...]
+) -> Float[Tensor, "n mixed *out_shape"]:
+    """Resample the axes after the head: ``[n, *outer, *left, mixed, last]``."""
+    outer = len(axes) - 1
+    for axis in after:
+        shape = data.shape
+        rank = rank_of(axes[axis])
+        rest = shape[2 + axis : 1 + outer] + shape[2 + outer :]
+        near = data.movedim(1 + outer, 2 + axis)
+        near = near.reshape(
+            shape[: 1 + axis].numel(), shape[1 + axis], rank, rest.numel()
+        )
+        out = resample(near, axes[axis], spend=True)
+        data = out.view(*shape[: 1 + axis], out.shape[1], *rest)
+    return data.movedim(-2, 1)

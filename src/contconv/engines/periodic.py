@@ -8,7 +8,7 @@ channels, their filters filled up with zeros.
 """
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from math import prod
 
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from contconv._axis import Axis
 from contconv._grid import AxisGrid
+from contconv._kept import kept
 from contconv._layout import like_layout
 from contconv._types import Float
 from contconv.engines._contract import Cost, Problem
@@ -70,7 +71,8 @@ def cost(problem: Problem) -> Cost:
     return Cost(
         multiply_adds=work,
         memory=problem.basis_dtype.itemsize * (2 * weights + basis + copies),
-        time=160_000 + 280_000 * calls + 0.006 * work + 0.8 * problem.numbers,
+        time=(163_000 * calls + 0.0065 * work + 0.03 * problem.numbers)
+        * (2.5 if problem.learns else 1),
     )
 
 
@@ -122,7 +124,14 @@ def _axes(problem: Problem) -> tuple[Axis, ...]:
 def _plan(problem: Problem) -> tuple[Runs, ...]:
     """Which phases share a call, per axis: the cheapest of all combinations."""
     each, call = _products_per_tap(problem), CALL + READ * prod(problem.image.shape)
-    plans = list(product(*map(partitions, _axes(problem))))
+    best = _best_plan.__wrapped__ if torch.compiler.is_compiling() else _best_plan
+    return best(_axes(problem), each, call)
+
+
+@lru_cache
+def _best_plan(axes: tuple[Axis, ...], each: int, call: int) -> tuple[Runs, ...]:
+    """With prices of a tap, and of a call."""
+    plans = list(product(*map(partitions, axes)))
     # Not `min` with a key: Dynamo cannot trace it with symbolic sizes.
     prices = [each * _taps(plan) + call * prod([*map(len, plan)]) for plan in plans]
     return plans[prices.index(min(prices))]
@@ -153,6 +162,21 @@ def _filters(problem: Problem, plan: tuple[Runs, ...]) -> Tensor:
 
     ``[groups, *phases, out, in, *widths]``, the channels being those of a group.
     """
+    make, key = partial(_phase_basis, problem, plan), problem.kernel.basis_key
+    if key is None:
+        basis = make()
+    else:
+        options = (problem.basis_dtype, problem.image.device)
+        basis = kept(("phases", _axes(problem), plan, key, *options), make, 0)
+    head = problem.kernel.head.to(basis).unflatten(0, (problem.groups, -1))
+    filters = torch.einsum("gocr,pkr->gpock", head, basis)
+    return filters.reshape(_filter_shape(problem, plan))
+
+
+def _phase_basis(
+    problem: Problem, plan: tuple[Runs, ...]
+) -> Float[Tensor, "phases taps rank"]:
+    """The basis at the distances of every phase, times their weights."""
     ndim, dtype = len(plan), problem.basis_dtype
     distances, weight = [], torch.ones((), dtype=dtype, device=problem.image.device)
     for i, (axis, runs) in enumerate(zip(_axes(problem), plan, strict=True)):
@@ -162,11 +186,7 @@ def _filters(problem: Problem, plan: tuple[Runs, ...]) -> Tensor:
         distances.append(values[0].view(shape))
         weight = weight * values[1].view(shape)
     basis = problem.kernel.basis(torch.stack(torch.broadcast_tensors(*distances), -1))
-    basis = basis * weight[..., None]
-    head = problem.kernel.head.to(basis).unflatten(0, (problem.groups, -1))
-    flat = basis.flatten(0, ndim - 1).flatten(1, -2)
-    filters = torch.einsum("gocr,pkr->gpock", head, flat)
-    return filters.reshape(_filter_shape(problem, plan))
+    return (basis * weight[..., None]).flatten(0, ndim - 1).flatten(1, -2)
 
 
 def _parts(

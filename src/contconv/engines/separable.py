@@ -5,29 +5,34 @@ one axis, which gains the index ``a``, or spends it after the head; resample the
 with ``b``; mix the channels with the head. To enlarge much, the head goes first, on the
 input's few pixels; to shrink, last; in between, in between.
 
-Each axis is resampled in blocks of outputs: a small dense band of its matrix, mostly
-zeros, is faster than a gather of the few that are not.
+Each axis is resampled in bands of outputs: a small dense block of its matrix, mostly
+zeros, is faster than a gather of the few that are not. Large images are taken in pieces
+of some rows, whose intermediate tensors stay in the cache; so does the backward pass,
+which computes them again.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from contconv._grid import AxisGrid
+from contconv._kept import kept
 from contconv._transforms import is_transformed
 from contconv._types import Float
-from contconv.engines._bands import axis_bands, band_width
+from contconv.engines._bands import axis_bands, axis_basis, band_width
+from contconv.engines._channels import channels_last
 from contconv.engines._contract import Cost, Problem
-from contconv.engines._early_head import early_head
-from contconv.engines._last_axis import mix_then_resample, resample_then_mix
-from contconv.engines._late_head import late_head
-from contconv.engines._order import BLOCK, HEAD, Plan, best_plan
-from contconv.engines._rows import HELD
+from contconv.engines._order import Plan, best_plan, usual_order
+from contconv.engines._pieces import HELD, in_pieces, pieces
+from contconv.engines._planes import early_planes, late_planes
+from contconv.engines._resample import Along
 from contconv.engines._steps import run_steps
 from contconv.kernels import SeparableKernel
+
+# With fewer channels, on either side of the head, they are taken as planes.
+FEW = 8
 
 
 def unsupported(problem: Problem) -> list[str]:
@@ -44,66 +49,65 @@ def cost(problem: Problem) -> Cost:
     assert isinstance(problem.grid, AxisGrid)
     plan, ranks = _plan(problem), _ranks(problem)
     times = problem.image.shape[0] * problem.groups
-    held = times * plan.largest
-    if _writer(plan.order) is not None:
-        held = min(held, 3 * HELD)
+    held = min(times * plan.largest, 4 * HELD)
     bands = (
-        axis.out_size * band_width(axis, BLOCK) * rank
+        axis.out_size * band_width(axis) * rank
         for axis, rank in zip(problem.grid.axes, ranks, strict=True)
     )
     numbers = problem.image.numel() + held + sum(bands)
     return Cost(
         multiply_adds=times * plan.multiply_adds,
         memory=problem.basis_dtype.itemsize * numbers,
-        time=870_000 + 0.0066 * times * plan.time + 2.6 * problem.numbers,
+        time=(120_000 + 0.0071 * times * plan.time + 0.012 * problem.numbers)
+        * (2.8 if problem.learns else 1),
     )
 
 
 def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
-    order = _plan(problem).order
-    image = problem.image.to(problem.basis_dtype)
-    bands = [axis_bands(problem, i, BLOCK) for i in range(problem.kernel.ndim)]
+    """In pieces, where there are several, and where autograd alone looks on."""
+    ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
     head = problem.kernel.head.to(image).unflatten(0, (problem.groups, -1))
     head = head.unflatten(3, _ranks(problem))
-    write = _writer(order)
-    weights = (axis[0].weights for axis in bands)
-    if write is None or not len(image) or _differentiates(image, head, *weights):
-        return run_steps(image, head, bands, order)
-    out = image.new_empty(problem.shape)
-    if image.shape[1] == problem.out_channels == 1:
-        # As many channels as there are images make larger products.
-        head = head.expand(len(image), *head.shape[1:])
-        write(image.transpose(0, 1), head, bands, out.transpose(0, 1))
-    else:
-        write(image, head, bands, out)
-    return out
+    if is_transformed():
+        axes = [axis_basis(problem, i) for i in range(ndim)]
+        return _run(usual_order(ndim), image, head, axes)
+    few = _are_few(*head.shape[:3])
+    # Rows of single numbers are multiplied best by large matrices.
+    times = [4 if few and i == ndim - 1 else 1 for i in range(ndim)]
+    plan = _plan(problem)
+    bands = [axis_bands(problem, i, times[i]) for i in range(ndim)]
+    run = partial(_run, plan.order)
+    if not any(one[0].weights.requires_grad for one in bands):
+        slab = plan.largest * problem.groups // image.shape[2]
+        parts = pieces(len(image), image.shape[2], bands[0], slab)
+        if len(parts) > 1:
+            return in_pieces(run, image, head, bands, parts)
+    return run(image, head, bands)
 
 
-def _writer(order: tuple[int, ...]) -> Callable[..., None] | None:
-    """What takes the steps in this order piece by piece; None if nothing does."""
-    if order[0] == HEAD:
-        return partial(early_head, widen=mix_then_resample)
-    if order[-1] == HEAD:
-        return late_head
-    if order[:2] == (len(order) - 2, HEAD):
-        return partial(early_head, widen=resample_then_mix)
-    return None
+def _run(
+    order: tuple[int, ...], image: Tensor, head: Tensor, axes: Sequence[Along]
+) -> Tensor:
+    groups, o, i = head.shape[:3]
+    if _are_few(groups, o, i):
+        planes = late_planes if i <= o else early_planes
+        return planes(image, head, axes)
+    return run_steps(channels_last(image), head, axes, order)
 
 
-def _differentiates(*inputs: Tensor) -> bool:
-    """Whether anything but the values of ``inputs`` is asked for, or may be."""
-    return (
-        is_transformed()
-        or (torch.is_grad_enabled() and any(value.requires_grad for value in inputs))
-        or forward_ad._current_level >= 0
-        or any(type(value) not in (Tensor, torch.nn.Parameter) for value in inputs)
-    )
+def _are_few(groups: int, out_channels: int, in_channels: int) -> bool:
+    return groups == 1 and min(in_channels, out_channels) < FEW
 
 
 def _ranks(problem: Problem) -> tuple[int, ...]:
     """How many basis functions each axis has."""
-    kernel, none = problem.kernel, problem.image.new_zeros(0, dtype=problem.basis_dtype)
-    assert isinstance(kernel, SeparableKernel)
+    assert isinstance(problem.kernel, SeparableKernel)
+    make, key = partial(_axis_ranks, problem.kernel), problem.kernel.basis_key
+    return make() if key is None else kept(("ranks", key), make, 0)
+
+
+def _axis_ranks(kernel: SeparableKernel) -> tuple[int, ...]:
+    none = torch.zeros(0, device=kernel.head.device)
     return tuple(kernel.axis_basis(none, i).shape[-1] for i in range(kernel.ndim))
 
 
@@ -111,4 +115,5 @@ def _plan(problem: Problem) -> Plan:
     assert isinstance(problem.grid, AxisGrid)
     out_channels, in_channels, _ = problem.kernel.head.shape
     channels = (in_channels, out_channels // problem.groups)
-    return best_plan(problem.grid.axes, _ranks(problem), channels)
+    few = _are_few(problem.groups, *channels)
+    return best_plan(problem.grid.axes, _ranks(problem), channels, few)

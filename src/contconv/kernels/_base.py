@@ -1,7 +1,7 @@
 """ContinuousKernel: a filter that is a function of sub-pixel distance."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -57,6 +57,11 @@ class ContinuousKernel(nn.Module, ABC):
         return len(self.kernel_size)
 
     @property
+    def basis_key(self) -> Hashable | None:
+        """What `basis` depends on, if that never changes; engines keep its values."""
+        return None
+
+    @property
     def is_shared(self) -> bool:
         """Whether one filter serves every channel."""
         return tuple(self.head.shape[:2]) == (1, 1)
@@ -84,6 +89,20 @@ class SeparableKernel(ContinuousKernel, ABC):
         self, distance: Float[Tensor, "*batch"], axis: int
     ) -> Float[Tensor, "*batch rank"]:
         """The basis functions of one axis, at a distance along it in input pixels."""
+
+    @property
+    def basis_key(self) -> Hashable | None:
+        """The keys of all axes, if each has one."""
+        keys = tuple(self.axis_key(axis) for axis in range(self.ndim))
+        return None if None in keys else keys
+
+    def axis_key(self, axis: int) -> Hashable | None:
+        """What the basis of an axis depends on, if that never changes.
+
+        Engines keep what they compute from it, for all kernels with the same key. With
+        None, as here, they compute it at every call.
+        """
+        return None
 
     def basis(
         self, distances: Float[Tensor, "*batch ndim"]

@@ -29,6 +29,8 @@ _LEARNED: dict[str, Callable[..., ContinuousKernel]] = {
     "mlp": MLPKernel,
 }
 
+CLASSICAL_NAMES, LEARNED_NAMES = tuple(_CLASSICAL), tuple(_LEARNED)
+
 
 def classical_kernel(name: str, ndim: int) -> ContinuousKernel:
     """A kernel without parameters, or ValueError with the known names."""

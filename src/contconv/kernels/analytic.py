@@ -1,7 +1,7 @@
 """The classical kernels of image resampling: no parameters, nothing to learn."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -26,6 +26,10 @@ class BoxKernel(SeparableKernel):
         """``1 / width``."""
         return torch.full_like(distance, 1 / self.kernel_size[axis])[..., None]
 
+    def axis_key(self, axis: int) -> Hashable | None:
+        """The width."""
+        return _key(self, BoxKernel, self.kernel_size[axis])
+
 
 class LinearKernel(SeparableKernel):
     """The triangle of linear interpolation: ``1 - |d|``, 2 pixels wide."""
@@ -40,6 +44,10 @@ class LinearKernel(SeparableKernel):
     ) -> Float[Tensor, "*batch rank"]:
         """``1 - |d|``."""
         return (1 - distance.abs()).clamp(min=0)[..., None]
+
+    def axis_key(self, axis: int) -> Hashable | None:
+        """Nothing but the kind of kernel."""
+        return _key(self, LinearKernel)
 
 
 class CubicKernel(SeparableKernel):
@@ -68,6 +76,10 @@ class CubicKernel(SeparableKernel):
         far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
         return torch.where(d <= 1, near, torch.where(d < 2, far, 0.0))[..., None]
 
+    def axis_key(self, axis: int) -> Hashable | None:
+        """The free parameter."""
+        return _key(self, CubicKernel, self.a)
+
 
 class LanczosKernel(SeparableKernel):
     """A windowed sinc: ``sinc(d) sinc(d / lobes)``, ``2 * lobes`` pixels wide."""
@@ -84,6 +96,10 @@ class LanczosKernel(SeparableKernel):
         """``sinc(d) sinc(d / lobes)``."""
         values = _sinc(distance) * _sinc(distance / self.lobes)
         return torch.where(distance.abs() < self.lobes, values, 0.0)[..., None]
+
+    def axis_key(self, axis: int) -> Hashable | None:
+        """The lobes."""
+        return _key(self, LanczosKernel, self.lobes)
 
 
 def _sinc(x: Tensor) -> Tensor:
@@ -166,3 +182,9 @@ def _as_covariance(given: Any, ndim: int) -> Tensor:
 def _set_unit_head(kernel: ContinuousKernel) -> None:
     """Make the head of an analytic kernel: one, for every channel."""
     kernel.register_buffer("head", torch.ones(1, 1, 1), persistent=False)
+
+
+def _key(kernel: SeparableKernel, owner: type, *parameters: float) -> Hashable | None:
+    """What the basis depends on; None for a subclass that has one of its own."""
+    own = type(kernel).axis_basis is not owner.axis_basis
+    return None if own else (owner, *parameters)

@@ -1,7 +1,7 @@
 """CosineKernel: a learned combination of cosines, band-limited and orthogonal."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import torch
 from torch import Tensor
@@ -68,3 +68,9 @@ class CosineKernel(SeparableKernel):
     ) -> Float[Tensor, "*batch rank"]:
         """The cosines along one axis, at a distance in input pixels."""
         return cosines(distance, self.kernel_size[axis], self.frequencies[axis])
+
+    def axis_key(self, axis: int) -> Hashable | None:
+        """The width and how many cosines there are; the cosines never change."""
+        if type(self).axis_basis is not CosineKernel.axis_basis:
+            return None  # a subclass with a basis of its own
+        return CosineKernel, self.kernel_size[axis], self.frequencies[axis]

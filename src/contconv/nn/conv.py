@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from contconv._checks import check_layer_kernel
+from contconv._explain import Explanation, explain
 from contconv._scale import Scale, Size, as_ratios, as_sizes
 from contconv._types import Float, no_type_check
 from contconv.engines import check_engine
@@ -119,12 +120,10 @@ class _ContinuousConv(nn.Module):
         Raises:
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
-        if scale is None and size is None and points is None:
-            scale = self._ratios  # type: ignore
         return continuous_conv(
             input,
             self.kernel,
-            scale=scale,
+            scale=self._scale_of(scale, size, points),
             size=size,
             points=points,
             bias=self.bias,
@@ -133,6 +132,39 @@ class _ContinuousConv(nn.Module):
             antialias=self.antialias,
             engine=self.engine,
         )
+
+    @no_type_check
+    def explain(
+        self,
+        input: Float[Tensor, "..."],
+        *,
+        scale: Scale | None = None,
+        size: Size | None = None,
+        points: Float[Tensor, "..."] | None = None,
+    ) -> Explanation:
+        """What each engine would take for a call with these arguments; runs none.
+
+        `contconv.explain` says more. The choice is that of ``engine="auto"``, also in a
+        layer that names its engine.
+        """
+        return explain(
+            input,
+            self.kernel,
+            scale=self._scale_of(scale, size, points),
+            size=size,
+            points=points,
+            groups=self.groups,
+            padding_mode=self.padding_mode,
+            antialias=self.antialias,
+        )
+
+    @no_type_check
+    def _scale_of(
+        self, scale: Scale | None, size: Size | None, points: Tensor | None
+    ) -> Scale | None:
+        """The scale of a call: the layer's own where none of them is given."""
+        own = scale is None and size is None and points is None
+        return self._ratios if own else scale  # type: ignore
 
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""

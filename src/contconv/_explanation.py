@@ -1,0 +1,110 @@
+"""Explanation: the engines for one convolution, and how it is printed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from textwrap import TextWrapper
+
+from contconv._memory import readable
+from contconv.engines import Cost
+
+# Units, and how many of each make one of the next.
+_COUNTS = [("", 1000), ("k", 1000), ("M", 1000), ("G", 1000), ("T", 1000), ("P", 1000)]
+_TIMES = [("ms", 1000), ("s", 60), ("min", 60), ("h", 24), ("days", 365)]
+
+_WIDTH = 88
+
+_NOTE = (
+    "Estimates, to compare engines with each other: the times are for float32 on two "
+    "CPU cores; the memory is that of intermediate tensors, beside input and output."
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What one engine would do with a convolution."""
+
+    reasons: list[str]  # why it cannot run this; empty if it can
+    cost: Cost | None  # None if it cannot
+    shortage: str | None  # the error where memory is too small for it; None if it fits
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What each engine would take for one convolution; ``print`` shows a table.
+
+    - ``engine``: the engine that ``engine="auto"`` takes.
+    - ``engines``: every engine by its name, with three attributes. ``reasons`` says why
+      it cannot run this, and is empty if it can. ``cost`` is what it would spend:
+      ``multiply_adds``, ``memory`` for intermediate tensors in bytes, and an estimated
+      ``time`` in nanoseconds; None if it cannot run this. ``shortage`` is the error of
+      `continuous_conv` if memory is too small for it, else None.
+    - ``input_shape``, ``output_shape``: as of the tensors.
+    - ``problem``: what is computed, in four lines of words.
+    """
+
+    engine: str
+    engines: dict[str, Candidate]
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    problem: str
+
+    def __str__(self) -> str:
+        """The problem, the engines from fast to slow, and the choice."""
+        rows, choice = "\n".join(_rows(self)), wrapped(_choice(self))
+        return f"{self.problem}\n\n{rows}\n\n{choice}\n{wrapped(_NOTE)}"
+
+
+def _rows(explanation: Explanation) -> Iterator[str]:
+    """A line for each engine: the fastest first, those that cannot run last."""
+    width = max(map(len, explanation.engines))
+    yield f"  {'engine':{width}}  {'time':>9}  {'multiply-adds':>13}  {'memory':>9}"
+    able, unable = [], []
+    for name, engine in explanation.engines.items():
+        mark = "*" if name == explanation.engine else " "
+        start = f"{mark} {name:{width}}  "
+        if engine.cost is None:
+            reasons = "cannot run: " + "; ".join(engine.reasons)
+            unable.append(wrapped(reasons, start))
+        else:
+            end = "  does not fit" if engine.shortage else ""
+            able.append((engine.cost.time, start + _numbers(engine.cost) + end))
+    for _, line in sorted(able, key=lambda row: row[0]):
+        yield line
+    yield from unable
+
+
+def _numbers(cost: Cost) -> str:
+    time = _in_units(cost.time / 1e6, _TIMES, "years")
+    count = _in_units(cost.multiply_adds, _COUNTS, "E").rstrip()
+    return f"{time:>9}  {count:>13}  {readable(cost.memory):>9}"
+
+
+def _choice(explanation: Explanation) -> str:
+    """Which engine runs; or why it refuses, and which others would not."""
+    name = explanation.engine
+    shortage = explanation.engines[name].shortage
+    if shortage is None:
+        return f'* engine="auto" takes {name}.'
+    text = f'* engine="auto" takes {name}, which refuses: {shortage}.'
+    fitting = [
+        f'engine="{other}"'
+        for other, candidate in explanation.engines.items()
+        if candidate.cost is not None and candidate.shortage is None
+    ]
+    return text + (f" It fits with {' or '.join(fitting)}." if fitting else "")
+
+
+def wrapped(text: str, start: str = "") -> str:
+    """The text after ``start``, in lines that end where the others do."""
+    wrapper = TextWrapper(_WIDTH, start, " " * len(start), break_on_hyphens=False)
+    return "\n".join(wrapper.wrap(text))
+
+
+def _in_units(value: float, units: list[tuple[str, int]], largest: str) -> str:
+    """Three digits, and the unit that suits them."""
+    for unit, step in units:
+        # What would be rounded up to the next unit belongs there.
+        if value < step - 0.5:
+            return f"{value:.3g} {unit}"
+        value /= step
+    return f"{value:.3g} {largest}"

@@ -1,0 +1,72 @@
+"""What is kept from call to call: never a wrong value, never too much."""
+
+import pytest
+import torch
+
+from contconv import ContinuousConv2d, _kept, continuous_conv
+from contconv.kernels import CosineKernel
+
+
+@pytest.fixture(autouse=True)
+def empty(monkeypatch):
+    monkeypatch.setattr(_kept, "_values", type(_kept._values)())
+
+
+class Scaled(CosineKernel):
+    """A basis that depends on more than `CosineKernel.axis_key` knows."""
+
+    factor: float = 1.0
+
+    def axis_basis(self, distance, axis):
+        return self.factor * super().axis_basis(distance, axis)
+
+
+@pytest.mark.parametrize("engine", ["separable", "factored"])
+def test_is_kept_and_found(engine):
+    image = torch.rand(1, 2, 9, 9)
+    counts = []
+    for scale in (1.3, 1.3, 1.4):
+        continuous_conv(image, CosineKernel(2, 2, (3, 3)), scale=scale, engine=engine)
+        counts.append(len(_kept._values))
+    assert 1 <= counts[0] == counts[1] < counts[2]
+
+
+@pytest.mark.parametrize("engine", ["separable", "factored"])
+def test_other_bases_are_not_mistaken(engine):
+    image = torch.rand(1, 2, 9, 9, dtype=torch.float64)
+    kernels = [
+        CosineKernel(2, 2, (3, 3), frequencies=count, dtype=torch.float64)
+        for count in (2, 3, 2)
+    ]
+    twice = Scaled(2, 2, (3, 3), dtype=torch.float64)
+    twice.factor = 2.0
+    for kernel in [*kernels, Scaled(2, 2, (3, 3), dtype=torch.float64), twice]:
+        for mode in ("zeros", "reflect"):
+            options = {"scale": 1.3, "padding_mode": mode}
+            actual = continuous_conv(image, kernel, **options, engine=engine)
+            expected = continuous_conv(image, kernel, **options, engine="reference")
+            torch.testing.assert_close(actual, expected)
+
+
+@pytest.mark.parametrize("engine", ["separable", "factored"])
+def test_learning_goes_on_after_inference(engine):
+    layer = ContinuousConv2d(2, 2, 3, scale=0.7, engine=engine)
+    image = torch.rand(1, 2, 9, 9)
+    with torch.inference_mode():
+        layer(image)
+    assert len(_kept._values) > 0
+    layer(image.requires_grad_()).sum().backward()
+    assert image.grad is not None and layer.kernel.head.grad is not None
+
+
+def test_only_the_last_are_kept():
+    made = []
+    for key in [*range(_kept.MOST), 0, _kept.MOST, 0, 1]:
+        _kept.kept(key, lambda key=key: made.append(key), 1)
+    assert made == [*range(_kept.MOST), _kept.MOST, 1]
+    assert len(_kept._values) == _kept.MOST
+
+
+def test_large_values_are_not():
+    _kept.kept("large", lambda: 1, _kept.LARGEST + 1)
+    assert not _kept._values

@@ -2,7 +2,7 @@
 # make test   set up, and pass the tests
 # make check  lint, types, docs
 # make docs   build the documentation in docs/_build/html
-# make bench  time the layer against ordinary convolutions; bench-check compares
+# make bench  time the layer against what people use; bench-check compares, briefly
 # make record run all experiments anew, some minutes each
 PYTHON ?= python3
 VENV := .venv
@@ -32,10 +32,11 @@ $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
 demo: $(VENV)/.demo
 	$(BIN)/python -m experiments one_photograph --out out
 
-# The second call is what users have: no shape checks around the library.
+# The second call is what users have: no shape checks around the library, which compiled
+# graphs could not see through.
 test: $(VENV)/.dev
 	$(PYTEST) -n auto $(SHAPES)
-	$(PYTEST) tests/test_bad_input.py tests/test_house.py
+	$(PYTEST) -n auto tests/test_bad_input.py tests/test_house.py tests/test_compile.py
 
 check: $(VENV)/.dev docs
 	$(BIN)/ruff check
@@ -46,7 +47,8 @@ docs: $(VENV)/.dev
 	$(BIN)/sphinx-build -W --keep-going -q -n -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
 
-# Ratios to an ordinary convolution, on an otherwise idle machine.
+# Overwrites the records and figures of the page on speed; take them on an otherwise
+# idle machine. `.venv/bin/python -m benchmarks draw` only draws the figures anew.
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 

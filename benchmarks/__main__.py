@@ -1,94 +1,112 @@
-"""Measure the cases and write the record: `python -m benchmarks`."""
+"""Measure, and write the records: `python -m benchmarks`."""
 
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Literal
 
-import torch
 from cyclopts import App
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from benchmarks.cases import CASES, QUICK
-from benchmarks.contenders import contenders
-from benchmarks.measure import Times, alternate
+from benchmarks import growth
+from benchmarks.allocator import restart_with_kept_memory
+from benchmarks.check import changes
+from benchmarks.figures import draw_growth, draw_targets
+from benchmarks.parts import PARTS, RESULTS
+from benchmarks.runner import Result, Settings, measure
+from benchmarks.standing import standing
 from experiments import _record
 
-RESULTS = Path(__file__).parent / "results"
+# Where records of a few cases go: the committed ones have all.
+QUICK = Path("out") / "benchmarks"
 
-
-@dataclass(frozen=True)
-class Settings:
-    """How the record was taken."""
-
-    rounds: int
-    threads: int
-    least: float = 0.05  # seconds that a turn takes
-
-
-app = App(help="Time the layer against ordinary convolutions.")
+app = App(help="Time the layer against what people use.")
 
 
 @app.default
 def main(
-    *,
+    *parts: Literal["cases", "resize", "growth"],
     quick: bool = False,
     check: bool = False,
-    rounds: int = 9,
-    threads: int = 2,
-    out: Path = RESULTS / "cpu.json",
+    rounds: int = Settings.rounds,
+    threads: int = Settings.threads,
+    out: Path | None = None,
 ) -> None:
-    """Time every case; ratios to `F.conv2d` at the output size.
+    """Take the records, of time and peak memory; some minutes.
 
     Args:
+        parts: Which records; all of them unless given.
         quick: Only a few cases.
-        check: Compare with the record instead of writing it; slower by more than a
-            half in any case fails.
+        check: Compare with the records instead of writing them; what is slower by more
+            than a half fails. A few cases, or all those of the parts that are given.
         rounds: How often all contenders take their turn.
         threads: Threads of PyTorch.
-        out: The record.
+        out: The folder of the records; the committed ones unless given.
     """
-    torch.set_num_threads(threads)
-    settings, start = Settings(rounds, threads), time.perf_counter()
-    measured = {
-        case.name: alternate(contenders(case), rounds, settings.least)
-        for case in track(QUICK if quick else CASES, "cases")
-    }
-    Console().print(_table(measured))
+    settings = Settings(rounds, threads)
     if check:
-        sys.exit(_slower(measured, _record.read(out)["result"]))
-    _record.write(out, settings, measured, time.perf_counter() - start)
+        few = quick or not parts
+        sys.exit(_check(parts or ("cases", "resize"), few, settings, out or RESULTS))
+    folder = out or (QUICK if quick else RESULTS)
+    for part in parts or PARTS:
+        _take(part, quick, settings, folder)
+    if folder == RESULTS:
+        draw()
 
 
-def ratio(times: Times, name: str) -> float:
-    """The time of a contender over that of the convolution."""
-    return times[name]["ms"] / times["conv"]["ms"]
+@app.command
+def draw(*, records: Path = RESULTS, out: Path = _record.FIGURES) -> None:
+    """Draw the figures anew from the records; nothing is measured.
+
+    Args:
+        records: The folder of the records.
+        out: The folder of the figures.
+    """
+    draw_growth(_record.read(PARTS["growth"].record(records)), out / "growth.png")
+    draw_targets(standing(records), out / "targets.png")
 
 
-def _table(measured: dict[str, Times]) -> Table:
-    table = Table(
-        "case", "contconv", "interpolate + conv", "engines", title="over conv"
-    )
+def _take(name: str, quick: bool, settings: Settings, folder: Path) -> None:
+    """Measure a part and write its record."""
+    start, part = time.perf_counter(), PARTS[name]
+    measured = measure(part.quick() if quick else part.cases(), settings)
+    Console().print(_table(measured, part.unit))
+    result: dict[str, Any] = measured
+    if name == "growth":
+        result = {"points": measured, "slopes": growth.slopes(measured)}
+    path = part.record(folder)
+    _record.write(path, settings, result, time.perf_counter() - start)
+    print(path)
+
+
+def _check(
+    parts: Iterable[str], quick: bool, settings: Settings, folder: Path
+) -> str | None:
+    """What became slower, or None."""
+    slower = []
+    for part in (PARTS[name] for name in parts):
+        table = Table("case", "recorded", "now", title=f"{part.ours} / {part.unit}")
+        for change in changes(part, quick, settings, folder):
+            ratios = [f"{ratio:.2f}" for ratio in (change.recorded, change.now)]
+            table.add_row(change.case, *ratios)
+            if change.slower:
+                slower.append(f"slower: {change.case}: {' -> '.join(ratios)}")
+        Console().print(table)
+    return "\n".join(slower) or None
+
+
+def _table(measured: Result, unit: str) -> Table:
+    """Times over the unit's."""
+    table = Table("case", f"{unit}, ms", f"over {unit}")
     for name, times in measured.items():
-        fixed = {"conv", "contconv", "interpolate + conv"}
-        others = [f"{n} {ratio(times, n):.2f}" for n in times if n not in fixed]
-        cells = [f"{ratio(times, n):.2f}" for n in ("contconv", "interpolate + conv")]
-        table.add_row(name, *cells, ", ".join(others))
+        ms = times[unit]["ms"]
+        others = (f"{n} {t['ms'] / ms:.2f}" for n, t in times.items() if n != unit)
+        table.add_row(name, f"{ms:.2f}", ", ".join(others))
     return table
 
 
-def _slower(measured: dict[str, Times], recorded: dict[str, Times]) -> str | None:
-    """What became slower than the record, or None."""
-    lines = []
-    for name, times in measured.items():
-        if name in recorded:
-            now, before = (ratio(t, "contconv") for t in (times, recorded[name]))
-            if now > 1.5 * before:
-                lines.append(f"{name}: {now:.2f}, was {before:.2f}")
-    return "\n".join(lines) or None
-
-
 if __name__ == "__main__":
+    restart_with_kept_memory()
     app()

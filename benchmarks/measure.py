@@ -1,36 +1,46 @@
-"""Times of several calls, taken in turns, and the memory of one."""
+"""Times of several calls, taken in turns."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import median, quantiles
 
 Times = dict[str, dict[str, float]]
 
 
 def alternate(
-    calls: dict[str, Callable[[], object]], rounds: int, least: float
+    calls: Mapping[str, Callable[[], object]],
+    rounds: int,
+    least: float,
+    most: float = 2.0,
 ) -> Times:
     """Median and quartiles in milliseconds of each call, one after the other in turns.
 
     Machines drift; what is timed in turns drifts together. Each turn repeats a call
-    until it has taken ``least`` seconds.
+    until it has taken ``least`` seconds; a slow call takes part in fewer rounds, at
+    least three, so that it takes ``most`` seconds in all.
     """
-    repeats = {}
+    repeats, turns = {}, {}
     for name, call in calls.items():
         call()
-        start = time.perf_counter()
-        call()
-        repeats[name] = max(1, round(least / (time.perf_counter() - start)))
+        seconds = _timed(call, 1)
+        repeats[name] = max(1, round(least / seconds))
+        turns[name] = min(rounds, max(3, int(most / (seconds * repeats[name]))))
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
+    for turn in range(rounds):
         for name, call in calls.items():
-            start = time.perf_counter()
-            for _ in range(repeats[name]):
-                call()
-            times[name].append((time.perf_counter() - start) / repeats[name] * 1e3)
+            if turn < turns[name]:
+                times[name].append(_timed(call, repeats[name]) * 1e3)
     return {name: _spread(values) for name, values in times.items()}
 
 
+def _timed(call: Callable[[], object], repeats: int) -> float:
+    """Seconds a call, over so many calls."""
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
 def _spread(values: list[float]) -> dict[str, float]:
-    low, _, high = quantiles(values, n=4)
+    low, _, high = quantiles(values, n=4, method="inclusive")
     return {"ms": median(values), "low": low, "high": high}

@@ -1,8 +1,14 @@
-"""Tables of the pages, from the records of the experiments."""
+"""Tables of the pages, from the records of the experiments and from the library."""
 
 import json
 from pathlib import Path
 from typing import Any
+
+import torch
+from _markdown import row, source
+from _speed import write_speed
+
+from contconv import ContinuousConv2d
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "experiments" / "results"
@@ -15,43 +21,51 @@ def write_all() -> None:
     records = {
         spectra: RESULTS / "spectra.json",
         initialisation: RESULTS / "initialisation.json",
-        speed: DOCS.parent / "benchmarks" / "results" / "cpu.json",
     }
     for table, path in records.items():
         record = json.loads(path.read_text())
-        text = "\n".join(table(record)) + f"\n\n*{_source(record)}*\n"
+        text = "\n".join(table(record)) + f"\n\n*{source(record)}*\n"
         (folder / f"{table.__name__}.md").write_text(text)
+    write_speed(folder)
+    (folder / "explain.txt").write_text(_explanation())
+
+
+def _explanation() -> str:
+    """What `explain` prints for the example of the page on speed."""
+    features = torch.empty(1, 64, 64, 64, device="meta")
+    layer = ContinuousConv2d(64, 64, 3, device="meta")
+    return f"{layer.explain(features, scale=0.74)}\n"
 
 
 def spectra(record: dict[str, Any]) -> list[str]:
     """The variances, and the worst growth with and without them."""
-    rows = [_row("width", "variances", "worst growth", "with equal variances")]
-    rows.append(_row(*["---"] * 4))
+    rows = [row("width", "variances", "worst growth", "with equal variances")]
+    rows.append(row(*["---"] * 4))
     for width, found in record["result"].items():
         variances = ", ".join(f"{value:.2f}" for value in found["spectrum"])
         worst = [
             max(max(end, 1 / end) for case in found[key] for _, end in case)
             for key in ("growth", "white")
         ]
-        rows.append(_row(width, variances, *(f"{value:.2f}" for value in worst)))
+        rows.append(row(width, variances, *(f"{value:.2f}" for value in worst)))
     return rows
 
 
 def initialisation(record: dict[str, Any]) -> list[str]:
     """Growth after the last layer, by kernel and by scale."""
     scales = record["config"]["scales"]
-    rows = [_row("kernel", "size", "between layers", *(f"{s}" for s in scales))]
-    rows.append(_row(*["---"] * (3 + len(scales))))
+    rows = [row("kernel", "size", "between layers", *(f"{s}" for s in scales))]
+    rows.append(row(*["---"] * (3 + len(scales))))
     ends: dict[tuple[str, str, str], list[str]] = {}
     for network in record["result"]["networks"]:
         size = f"{network['kernel_size']} x {network['kernel_size']}"
         key = (network["kernel"], size, _between(network["relu"]))
         ends.setdefault(key, []).append(f"{network['growth'][-1]:.2f}")
-    rows += [_row(*key, *values) for key, values in ends.items()]
+    rows += [row(*key, *values) for key, values in ends.items()]
     for relu in (False, True):
         conv = f"{record['result']['conv'][str(relu)][-1]:.2f}"
         level = [conv if scale == 1 else "" for scale in scales]
-        rows.append(_row("`nn.Conv2d`", "3 x 3", _between(relu), *level))
+        rows.append(row("`nn.Conv2d`", "3 x 3", _between(relu), *level))
     values = [network["growth"][-1] for network in record["result"]["networks"]]
     inside = sum(0.5 <= value <= 2 for value in values)
     worst = max(max(value, 1 / value) for value in values)
@@ -61,24 +75,5 @@ def initialisation(record: dict[str, Any]) -> list[str]:
     return [*rows, "", note]
 
 
-def speed(record: dict[str, Any]) -> list[str]:
-    """Times over that of the convolution, by case."""
-    names = ["contconv", "periodic", "separable", "factored", "interpolate + conv"]
-    rows = [_row("case", *names), _row(*["---"] * (1 + len(names)))]
-    for case, times in record["result"].items():
-        unit = times["conv"]["ms"]
-        ratios = [f"{times[n]['ms'] / unit:.2f}" if n in times else "" for n in names]
-        rows.append(_row(case, *ratios))
-    return rows
-
-
 def _between(relu: bool) -> str:
     return "ReLU" if relu else "nothing"
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _source(record: dict[str, Any]) -> str:
-    return f"Measured at commit {record['commit']} with PyTorch {record['torch']}."

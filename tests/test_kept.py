@@ -1,15 +1,19 @@
 """What is kept from call to call: never a wrong value, never too much."""
 
+import gc
+
 import pytest
 import torch
 
 from contconv import ContinuousConv2d, _kept, continuous_conv
-from contconv.kernels import CosineKernel
+from contconv.engines import periodic
+from contconv.kernels import CosineKernel, MLPKernel
 
 
 @pytest.fixture(autouse=True)
 def empty(monkeypatch):
     monkeypatch.setattr(_kept, "_values", type(_kept._values)())
+    monkeypatch.setattr(_kept, "_of_modules", type(_kept._of_modules)())
 
 
 class Scaled(CosineKernel):
@@ -70,3 +74,49 @@ def test_only_the_last_are_kept():
 def test_large_values_are_not():
     _kept.kept("large", lambda: 1, _kept.LARGEST + 1)
     assert not _kept._values
+
+
+@pytest.mark.parametrize("scale", [0.5, 2, 1.5])
+@pytest.mark.parametrize("kind", [CosineKernel, MLPKernel])
+def test_filters_follow_the_parameters(kind, scale):
+    """Also where they are written behind autograd's back."""
+    kernel, image = kind(2, 3, (3, 3)), torch.rand(1, 2, 9, 9)
+
+    def check() -> None:
+        options = {"scale": scale, "engine": "periodic"}
+        learned = continuous_conv(image, kernel, **options)
+        for mode in (torch.no_grad, torch.inference_mode):
+            with mode():
+                torch.testing.assert_close(
+                    continuous_conv(image, kernel, **options), learned
+                )
+
+    check()
+    for parameter in kernel.parameters():
+        parameter.data.mul_(1.5)
+        check()
+        parameter.data.view(-1)[[0, -1]] = parameter.data.view(-1)[[-1, 0]]
+        check()
+    kernel.double()
+    image = image.double()
+    check()
+
+
+def test_filters_are_kept_without_gradients(monkeypatch):
+    made = []
+    fresh = periodic._new_filters
+    monkeypatch.setattr(
+        periodic, "_new_filters", lambda *a: made.append(1) or fresh(*a)
+    )
+    image = torch.rand(1, 2, 9, 9)
+    layer = ContinuousConv2d(2, 3, 3, scale=2, engine="periodic")
+    with torch.no_grad():
+        first = layer(image)
+        torch.testing.assert_close(layer(image), first)
+    assert len(made) == 1
+    layer(image)
+    layer(image).sum().backward()
+    assert len(made) == 3
+    del layer
+    gc.collect()
+    assert not _kept._of_modules

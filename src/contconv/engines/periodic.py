@@ -18,7 +18,7 @@ from torch import Tensor
 
 from contconv._axis import Axis
 from contconv._grid import AxisGrid
-from contconv._kept import kept
+from contconv._kept import kept, kept_while_equal
 from contconv._layout import like_layout
 from contconv._types import Float
 from contconv.engines._contract import Cost, Problem
@@ -162,6 +162,14 @@ def _filters(problem: Problem, plan: tuple[Runs, ...]) -> Tensor:
 
     ``[groups, *phases, out, in, *widths]``, the channels being those of a group.
     """
+    if problem.learns:
+        return _new_filters(problem, plan)
+    key = (_axes(problem), plan, problem.groups, problem.basis_dtype)
+    make = partial(_new_filters, problem, plan)
+    return kept_while_equal(problem.kernel, key, make)
+
+
+def _new_filters(problem: Problem, plan: tuple[Runs, ...]) -> Tensor:
     make, key = partial(_phase_basis, problem, plan), problem.kernel.basis_key
     if key is None:
         basis = make()

@@ -38,6 +38,17 @@ def widen(
     return out.flatten(2)
 
 
+def spend_rows(
+    rows: Float[Tensor, "pixels rank_g_i"], head: Float[Tensor, "g o i rank"]
+) -> Float[Tensor, "pixels g_o"]:
+    """`spend`, with the channels of a pixel together."""
+    groups, o, i, rank = head.shape
+    if groups == 1:
+        return product(rows, head[0].transpose(1, 2).reshape(o, rank * i))
+    rows = rows.view(len(rows), rank, groups, i)
+    return torch.einsum("prgi,goir->pgo", rows, head).flatten(1)
+
+
 def spend_backward(
     gradient: Float[Tensor, "g_o pixels"],
     rows: Float[Tensor, "pixels rank_g_i"],

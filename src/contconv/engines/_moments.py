@@ -14,7 +14,8 @@ from torch import Tensor
 
 from contconv._transforms import is_compiled, is_transformed
 from contconv._types import Float, Int
-from contconv.engines._mix import spend, spend_backward
+from contconv.engines._channels import transposed
+from contconv.engines._mix import spend_backward, spend_rows
 
 # Numbers in the neighbors or the moments of a chunk: 2 MiB in float32.
 _CHUNK = 2**19
@@ -42,13 +43,30 @@ def _at_once(pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor) -> Ten
 
 def forward(pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor) -> Tensor:
     """The product, chunk by chunk, without derivatives."""
-    out = pixels.new_empty(len(pixels), head.shape[:2].numel(), len(source))
-    head = head.transpose(2, 3).contiguous().transpose(2, 3)  # as `spend` reads it
-    for part in _parts(source, basis, pixels.shape[2]):
-        for image, into in zip(pixels, out, strict=True):
-            moments = torch.bmm(basis[part], _near(image, source[part]))
-            into[:, part] = spend(moments.flatten(1), head)
-    return out
+    n, size, channels = pixels.shape
+    out = pixels.new_empty(n, len(source), head.shape[:2].numel())
+    head = head.transpose(2, 3).contiguous().transpose(2, 3)  # as it is read
+    for part in _parts(source, basis, channels):
+        numbers = basis[part].numel() // basis.shape[1] * channels
+        count = max(1, _CHUNK // max(1, numbers))
+        index, values = _of_images(source[part], basis[part], min(count, n), size)
+        for start in range(0, n, count):
+            some = pixels[start : start + count]
+            here = len(some) * len(source[part])
+            near = _near(some.flatten(0, 1), index[:here])
+            mixed = spend_rows(torch.bmm(values[:here], near).flatten(1), head)
+            out[start : start + count, part] = mixed.view(len(some), -1, out.shape[2])
+    return transposed(out)
+
+
+def _of_images(
+    source: Tensor, basis: Tensor, count: int, size: int
+) -> tuple[Tensor, Tensor]:
+    """The neighbors in several images of ``size`` pixels, and their basis."""
+    if count <= 1:
+        return source, basis
+    first = size * torch.arange(count, device=source.device)[:, None, None]
+    return (source + first).flatten(0, 1), basis.repeat(count, 1, 1)
 
 
 class _Chunked(torch.autograd.Function):

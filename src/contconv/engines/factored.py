@@ -37,15 +37,15 @@ def cost(problem: Problem) -> Cost:
     kept = problem.learns or grid.batch > 1
     mixed = moments * (out_channels // problem.groups)
     known = kernel.basis_key is not None
-    price = 3.0 if not known else 1.1 if basis > LARGEST else 0.0
-    time = 40_000 + 28_000 * n * chunks(problem.pixels, max(grid.taps, rank) * c)
-    time += 0.033 * moments * grid.taps + 0.0093 * mixed + 0.011 * moments
-    time += price * basis + 0.62 * problem.numbers
+    price = 3.0 if not known else 1.6 if basis > LARGEST else 0.0
+    time = 600 + 21_000 * n * chunks(problem.pixels, max(grid.taps, rank) * c)
+    time += 0.031 * moments * grid.taps + 0.0082 * mixed + 0.013 * moments
+    time += price * basis + 0.74 * problem.numbers
     return Cost(
         multiply_adds=moments * grid.taps + mixed,
         memory=(2 * basis * itemsize if kept else min(2 * basis * itemsize, 4 * _SLAB))
         + problem.image.numel() * itemsize,
-        time=time * (2.4 if problem.learns else 1),
+        time=time * (2.8 if problem.learns else 1),
     )
 
 
@@ -69,7 +69,7 @@ def _slabs(problem: Problem) -> list[slice]:
     if torch.compiler.is_compiling():
         return [slice(None)]  # the sizes may be symbols
     grid, rows = problem.grid, problem.grid.out_shape[0]
-    row = grid.batch * (problem.pixels // rows) * grid.taps
+    row = grid.batch * (problem.pixels // max(1, rows)) * grid.taps
     row *= problem.kernel.head.shape[2] * problem.basis_dtype.itemsize
-    step = max(1, _SLAB // row)
-    return [slice(start, start + step) for start in range(0, rows, step)]
+    step = max(1, _SLAB // max(1, row))
+    return [slice(start, start + step) for start in range(0, max(1, rows), step)]

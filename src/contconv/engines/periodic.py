@@ -71,7 +71,7 @@ def cost(problem: Problem) -> Cost:
     return Cost(
         multiply_adds=work,
         memory=problem.basis_dtype.itemsize * (2 * weights + basis + copies),
-        time=(163_000 * calls + 0.0065 * work + 0.03 * problem.numbers)
+        time=(155_000 * calls + 0.0065 * work + 0.023 * problem.numbers)
         * (2.5 if problem.learns else 1),
     )
 

@@ -58,8 +58,8 @@ def cost(problem: Problem) -> Cost:
     return Cost(
         multiply_adds=times * plan.multiply_adds,
         memory=problem.basis_dtype.itemsize * numbers,
-        time=(120_000 + 0.0071 * times * plan.time + 0.012 * problem.numbers)
-        * (2.8 if problem.learns else 1),
+        time=(39_000 + 0.0075 * times * plan.time + 0.0066 * problem.numbers)
+        * (3.3 if problem.learns else 1),
     )
 
 

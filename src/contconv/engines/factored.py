@@ -9,18 +9,24 @@ which is exact, and never forms the weights of a single pixel. Both products are
 least float32: rounded to bfloat16, Z would lose what the head makes cancel.
 """
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
 from contconv._kept import LARGEST
+from contconv._transforms import is_transformed
 from contconv._types import Float
-from contconv.engines._basis import weighted_basis
+from contconv.engines._basis import WeightedBasis, weighted_basis
 from contconv.engines._channels import channels_last
 from contconv.engines._contract import Cost, Problem
 from contconv.engines._moments import chunks, moments_then_head
 
 # Bytes of the basis that are made at once, a slab of output rows at a time.
 _SLAB = 2**20
+
+# Numbers of the input that are rearranged at once: 4 MiB in float32.
+_WINDOW = 2**20
 
 
 def unsupported(problem: Problem) -> list[str]:
@@ -33,7 +39,7 @@ def cost(problem: Problem) -> Cost:
     out_channels, _, rank = kernel.head.shape
     moments = n * c * problem.pixels * rank
     basis = grid.batch * problem.pixels * grid.taps * rank
-    itemsize = problem.basis_dtype.itemsize
+    image, itemsize = problem.image.numel(), problem.basis_dtype.itemsize
     kept = problem.learns or grid.batch > 1
     mixed = moments * (out_channels // problem.groups)
     known = kernel.basis_key is not None
@@ -44,24 +50,46 @@ def cost(problem: Problem) -> Cost:
     return Cost(
         multiply_adds=moments * grid.taps + mixed,
         memory=(2 * basis * itemsize if kept else min(2 * basis * itemsize, 4 * _SLAB))
-        + problem.image.numel() * itemsize,
+        + itemsize * (image if kept else min(image, 2 * _WINDOW)),
         time=time * (2.8 if problem.learns else 1),
     )
 
 
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-    pixels = channels_last(problem.image.to(problem.basis_dtype))
-    pixels = pixels.flatten(1, -2)
-    head = problem.kernel.head.to(pixels).unflatten(0, (problem.groups, -1))
-    slabs = []
-    for rows in _slabs(problem):
-        source, basis = weighted_basis(problem, rows)
-        if len(source) == 1:
-            slabs.append(moments_then_head(pixels, source[0], basis[0], head))
-        else:
-            each = zip(pixels.split(1), source, basis, strict=True)
-            slabs.append(torch.cat([moments_then_head(*one, head) for one in each]))
+    image = problem.image.flatten(2).to(problem.basis_dtype)
+    head = problem.kernel.head.to(image).unflatten(0, (problem.groups, -1))
+    if problem.learns or is_transformed() or problem.grid.batch > 1:
+        pixels = channels_last(image)
+        slabs = [_whole(pixels, basis, head) for basis in _bases(problem)]
+    else:
+        slabs = [_windowed(image, basis, head) for basis in _bases(problem)]
     return torch.cat(slabs, 2).reshape(problem.shape)
+
+
+def _bases(problem: Problem) -> Iterator[WeightedBasis]:
+    return (weighted_basis(problem, rows) for rows in _slabs(problem))
+
+
+def _whole(
+    pixels: Float[Tensor, "n pixels c"], basis: WeightedBasis, head: Tensor
+) -> Float[Tensor, "n out p"]:
+    if len(basis.source) == 1:
+        return moments_then_head(pixels, basis.source[0], basis.basis[0], head)
+    each = zip(pixels.split(1), basis.source, basis.basis, strict=True)
+    return torch.cat([moments_then_head(*one, head) for one in each])
+
+
+def _windowed(
+    image: Float[Tensor, "n c pixels"], basis: WeightedBasis, head: Tensor
+) -> Float[Tensor, "n out p"]:
+    """Some images at a time, and of them what the slab sees: no copy of the input."""
+    if not basis.source.numel() or not len(image):
+        return _whole(channels_last(image), basis, head)
+    low, high = (int(end) for end in basis.source.aminmax())
+    window = WeightedBasis(basis.source - low, basis.basis)
+    near = image[:, :, low : high + 1]
+    some = near.split(max(1, _WINDOW // max(1, near[0].numel())))
+    return torch.cat([_whole(channels_last(part), window, head) for part in some])
 
 
 def _slabs(problem: Problem) -> list[slice]:

@@ -111,7 +111,7 @@ OPTIONS: dict[str, Any] = {"groups": 2, "padding_mode": "reflect"}
 @pytest.mark.parametrize(
     "call",
     [{}, {"scale": 2.3}, {"size": (9, 5)}, {"points": torch.rand(7, 8, 2)}],
-    ids=str,
+    ids=["own scale", "scale", "size", "points"],
 )
 def test_layer(call, runs):
     options: dict[str, Any] = OPTIONS | {"antialias": "points" not in call}

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from contconv._grid import Grid, Neighbors
+from contconv._grid import Grid, Neighbors, PointGrid
 from contconv._types import Float
 from contconv.kernels import ContinuousKernel
 
@@ -44,7 +44,9 @@ class Problem:
     @property
     def learns(self) -> bool:
         """Whether a backward pass may follow."""
-        wanted = (self.image, self.kernel.head, *self.kernel.parameters())
+        wanted = [self.image, self.kernel.head, *self.kernel.parameters()]
+        if isinstance(self.grid, PointGrid):
+            wanted.append(self.grid.points)
         return torch.is_grad_enabled() and any(one.requires_grad for one in wanted)
 
     @property

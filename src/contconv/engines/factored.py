@@ -61,9 +61,13 @@ def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
     if problem.learns or is_transformed() or problem.grid.batch > 1:
         pixels = channels_last(image)
         slabs = [_whole(pixels, basis, head) for basis in _bases(problem)]
-    else:
-        slabs = [_windowed(image, basis, head) for basis in _bases(problem)]
-    return torch.cat(slabs, 2).reshape(problem.shape)
+        return torch.cat(slabs, 2).reshape(problem.shape)
+    out, first = image.new_empty(*problem.shape[:2], problem.pixels), 0
+    for basis in _bases(problem):
+        last = first + basis.source.shape[1]
+        _write(image, basis, head, out[:, :, first:last])
+        first = last
+    return out.view(problem.shape)
 
 
 def _bases(problem: Problem) -> Iterator[WeightedBasis]:
@@ -79,17 +83,21 @@ def _whole(
     return torch.cat([moments_then_head(*one, head) for one in each])
 
 
-def _windowed(
-    image: Float[Tensor, "n c pixels"], basis: WeightedBasis, head: Tensor
-) -> Float[Tensor, "n out p"]:
+def _write(
+    image: Float[Tensor, "n c pixels"],
+    basis: WeightedBasis,
+    head: Tensor,
+    out: Float[Tensor, "n out p"],
+) -> None:
     """Some images at a time, and of them what the slab sees: no copy of the input."""
-    if not basis.source.numel() or not len(image):
-        return _whole(channels_last(image), basis, head)
+    if not out.numel():
+        return
     low, high = (int(end) for end in basis.source.aminmax())
     window = WeightedBasis(basis.source - low, basis.basis)
     near = image[:, :, low : high + 1]
-    some = near.split(max(1, _WINDOW // max(1, near[0].numel())))
-    return torch.cat([_whole(channels_last(part), window, head) for part in some])
+    count = max(1, _WINDOW // near[0].numel())
+    for some, into in zip(near.split(count), out.split(count), strict=True):
+        into.copy_(_whole(channels_last(some), window, head))
 
 
 def _slabs(problem: Problem) -> list[slice]:

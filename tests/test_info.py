@@ -145,7 +145,7 @@ def test_without_arguments(capsys):
 
 @pytest.mark.parametrize("enabled", [False, True])
 def test_names_the_product(enabled, monkeypatch, capsys):
-    monkeypatch.setattr("contconv._installed._has_onednn", lambda: enabled)
+    monkeypatch.setattr("contconv._installed.has_onednn", lambda: enabled)
     main([])
     name = "oneDNN" if enabled else "torch.mm, for want of oneDNN"
     assert f"products  {name} (float32, cpu)\n" in capsys.readouterr().out

@@ -66,13 +66,13 @@ def test_learning_goes_on_after_inference(engine):
 def test_only_the_last_are_kept():
     made = []
     for key in [*range(_kept.MOST), 0, _kept.MOST, 0, 1]:
-        _kept.kept(key, lambda key=key: made.append(key), 1)
+        _kept.kept("key", (key,), lambda key=key: made.append(key))
     assert made == [*range(_kept.MOST), _kept.MOST, 1]
     assert len(_kept._values) == _kept.MOST
 
 
 def test_large_values_are_not():
-    _kept.kept("large", lambda: 1, _kept.LARGEST + 1)
+    _kept.kept("large", (), lambda: 1, _kept.LARGEST + 1)
     assert not _kept._values
 
 

@@ -62,13 +62,11 @@ def is_inexact() -> bool:
 
 
 def _matrix(weights: Weights, wide: int, whole: bool) -> Matrix:
-    if weights.key is None:
-        return _new_matrix(weights, wide, whole)
     size, axis = _block_size(weights.axis), weights.axis
     width = size * axis.down // axis.up + axis.taps  # about
     make = partial(_new_matrix, weights, wide, whole)
-    key = ("matrix", weights.key, wide, whole)
-    return kept(key, make, axis.out_size * width * wide**2)
+    numbers = axis.out_size * width * wide**2
+    return kept(weights.key, ("matrix", wide, whole), make, numbers)
 
 
 def _new_matrix(weights: Weights, wide: int, whole: bool) -> Matrix:

@@ -10,6 +10,7 @@ import torch
 from contconv._explanation import wrapped
 from contconv._memory import readable, total_memory
 from contconv.engines import ENGINES
+from contconv.engines._product import has_onednn
 
 
 def installed() -> Iterator[str]:
@@ -34,7 +35,7 @@ def _devices() -> Iterator[str]:
     cpu = f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
     yield f"cpu       {cpu}{_memory(torch.device('cpu'))}"
     yield f"threads   {torch.get_num_threads()}"
-    fast = "oneDNN" if _has_onednn() else "torch.mm, for want of oneDNN"
+    fast = "oneDNN" if has_onednn() else "torch.mm, for want of oneDNN"
     yield f"products  {fast} (float32, cpu)"
     for i in range(torch.cuda.device_count()):
         device = torch.device("cuda", i)
@@ -44,10 +45,3 @@ def _devices() -> Iterator[str]:
 def _memory(device: torch.device) -> str:
     total = total_memory(device)
     return "" if total is None else f", {readable(total)} of memory"
-
-
-def _has_onednn() -> bool:
-    """Whether the fast product of the separable engine is there."""
-    mkldnn = torch.backends.mkldnn
-    there = mkldnn.is_available() and mkldnn.enabled
-    return there and hasattr(torch.ops.mkldnn, "_linear_pointwise")

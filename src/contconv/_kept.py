@@ -24,14 +24,20 @@ _of_modules: WeakKeyDictionary[nn.Module, Any] = WeakKeyDictionary()
 _lock = Lock()
 
 
-def kept(key: Hashable, make: Callable[[], Value], numbers: int) -> Value:
-    """What ``make`` returned for this key before, or what it returns now.
+def kept(
+    known: Hashable | None,
+    use: tuple[Hashable, ...],
+    make: Callable[[], Value],
+    numbers: int = 0,
+) -> Value:
+    """What ``make`` returned for this key and use before, or what it returns now.
 
-    Only where tensors are plain ones: what a compiler traces, or torch.func transforms,
-    is made anew.
+    It is made anew if the key is not ``known``, and where tensors are no plain ones:
+    what a compiler traces, or torch.func transforms.
     """
-    if numbers > LARGEST or not _are_plain():
+    if known is None or numbers > LARGEST or not _are_plain():
         return make()
+    key = (known, *use)
     with _lock:
         if key in _values:
             _values.move_to_end(key)

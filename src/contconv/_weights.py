@@ -34,12 +34,11 @@ def axis_weights(
     device: torch.device,
 ) -> Weights:
     """The weights of axis ``i``."""
-    axis, key = grid.axes[i], kernel.axis_key(i)
-    if key is None:
-        return _weights(kernel, i, grid, dtype, device, None)
-    key = ("weights", key, axis, grid.padding_mode, dtype, device)
+    axis, known = grid.axes[i], kernel.axis_key(i)
+    use = ("weights", axis, grid.padding_mode, dtype, device)
+    key = None if known is None else (known, *use)
     make = partial(_weights, kernel, i, grid, dtype, device, key)
-    return kept(key, make, axis.out_size * axis.taps)
+    return kept(known, use, make, axis.out_size * axis.taps)
 
 
 def _weights(

@@ -45,11 +45,9 @@ def axis_bands(problem: Problem, i: int, times: int = 1) -> list[Band]:
     assert isinstance(problem.kernel, SeparableKernel)
     axis, key = problem.grid.axes[i], problem.kernel.axis_key(i)
     make = partial(_axis_bands, problem, i, times)
-    if key is None:
-        return make()
     options = (problem.grid.padding_mode, problem.basis_dtype, problem.image.device)
     numbers = axis.out_size * times * band_width(axis) * axis.support
-    return kept(("bands", axis, key, times, *options), make, numbers)
+    return kept(key, ("bands", axis, times, *options), make, numbers)
 
 
 def _axis_bands(problem: Problem, i: int, times: int) -> list[Band]:

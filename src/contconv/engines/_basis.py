@@ -39,12 +39,11 @@ def weighted_basis(problem: Problem, rows: slice = slice(None)) -> WeightedBasis
 def _kept_by_axes(
     problem: Problem, kernel: SeparableKernel, grid: AxisGrid, rows: slice
 ) -> WeightedBasis:
-    make, key = partial(_by_axes, problem, kernel, grid, rows), kernel.basis_key
-    if key is None:
-        return make()
     numbers = problem.pixels * grid.taps * kernel.head.shape[2]
     options = (problem.basis_dtype, problem.image.device)
-    return kept(("basis", grid, key, rows.start, rows.stop, *options), make, numbers)
+    use = ("basis", grid, rows.start, rows.stop, *options)
+    make = partial(_by_axes, problem, kernel, grid, rows)
+    return kept(kernel.basis_key, use, make, numbers)
 
 
 def _by_axes(

@@ -15,6 +15,7 @@ from torch import Tensor
 from contconv._transforms import is_compiled, is_transformed
 from contconv._types import Float, Int
 from contconv.engines._channels import transposed
+from contconv.engines._gradients import differentiable_gradients
 from contconv.engines._mix import spend_backward, spend_rows
 
 # Numbers in the neighbors or the moments of a chunk: 2 MiB in float32.
@@ -83,21 +84,11 @@ class _Chunked(torch.autograd.Function):
         pixels, source, basis, head = ctx.saved_tensors
         wanted = [ctx.needs_input_grad[i] for i in (0, 2, 3)]
         if torch.is_grad_enabled():
-            found = _by_autograd(gradients[0], (pixels, basis, head), source, wanted)
+            out, inputs = _at_once(*ctx.saved_tensors), (pixels, basis, head)
+            found = differentiable_gradients(out, inputs, wanted, gradients[0])
         else:
             found = backward(gradients[0], pixels, source, basis, head, wanted)
         return found[0], None, found[1], found[2]
-
-
-def _by_autograd(
-    gradient: Tensor, inputs: tuple[Tensor, ...], source: Tensor, wanted: list[bool]
-) -> list[Tensor | None]:
-    """The gradients as functions that can be differentiated again."""
-    pixels, basis, head = inputs
-    out = _at_once(pixels, source, basis, head)
-    leaves = [value for value, want in zip(inputs, wanted, strict=True) if want]
-    found = iter(torch.autograd.grad(out, leaves, gradient, create_graph=True))
-    return [next(found) if want else None for want in wanted]
 
 
 def backward(

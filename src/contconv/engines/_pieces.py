@@ -8,6 +8,7 @@ from torch import Tensor
 
 from contconv._types import Float
 from contconv.engines._bands import Band
+from contconv.engines._gradients import differentiable_gradients
 
 # Most numbers in a tensor that is passed from step to step: 4 MiB in float32.
 HELD = 2**20
@@ -88,10 +89,8 @@ class _InPieces(torch.autograd.Function):
         wanted = ctx.needs_input_grad[1:3]
         if torch.is_grad_enabled():
             out = ctx.run(image, head, bands)
-            leaves = [v for v, want in zip((image, head), wanted, strict=True) if want]
-            grads = torch.autograd.grad(out, leaves, gradients[0], create_graph=True)
-            found = iter(grads)
-            both = [next(found) if want else None for want in wanted]
+            inputs = (image, head)
+            both = differentiable_gradients(out, inputs, wanted, gradients[0])
         else:
             both = _backward(gradients[0], ctx.run, image, head, bands, parts, wanted)
         return None, *both, None, None

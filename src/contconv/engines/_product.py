@@ -51,12 +51,12 @@ class _Product(torch.autograd.Function):
 
 
 def _has_linear(a: Tensor) -> bool:
+    plain = a.dtype == torch.float32 and a.device.type == "cpu"
+    return plain and not is_transformed() and has_onednn()
+
+
+def has_onednn() -> bool:
+    """Whether this PyTorch has oneDNN's product."""
     mkldnn = torch.backends.mkldnn
-    return (
-        a.dtype == torch.float32
-        and a.device.type == "cpu"
-        and not is_transformed()
-        and mkldnn.is_available()
-        and mkldnn.enabled
-        and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-    )
+    there = mkldnn.is_available() and mkldnn.enabled
+    return there and hasattr(torch.ops.mkldnn, "_linear_pointwise")

@@ -1,10 +1,11 @@
 """The steps of a separable convolution, in one order of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from math import prod
 from operator import add
 
+import torch
 from torch import Tensor
 
 from contconv._types import Float
@@ -78,19 +79,22 @@ def _at(head: Tensor, fixed: dict[int, int]) -> Float[Tensor, "*left g o i b"]:
     return head.permute(*left, 0, 1, 2, head.ndim - 1)
 
 
+def _summed(
+    mix: Callable[[Tensor, Tensor], Tensor], branches: list[Branch], head: Tensor
+) -> tuple[Tensor, torch.Size]:
+    """All branches mixed, and the sizes of the basis that is left before them."""
+    parts = [_at(head, fixed) for fixed, _ in branches]
+    pairs = zip(branches, parts, strict=True)
+    mixed = (mix(data.flatten(0, -2), part) for (_, data), part in pairs)
+    return reduce(add, mixed), parts[0].shape[:-4]
+
+
 def _mixed(
     branches: list[Branch], head: Tensor
 ) -> Float[Tensor, "n *outer_left mixed last"]:
     """Mix the channels, spending the basis of the last axis."""
-    parts = [_at(head, fixed) for fixed, _ in branches]
-    out = reduce(
-        add,
-        (
-            spend(data.flatten(0, -2), part)
-            for (_, data), part in zip(branches, parts, strict=True)
-        ),
-    )
-    left, shape = parts[0].shape[:-4], branches[0][1].shape
+    out, left = _summed(spend, branches, head)
+    shape = branches[0][1].shape
     mixed = head.shape[:2].numel()
     rows = out.view(*left, mixed, *shape[:-1])  # left, mixed, n, outer, last
     k = len(left) + 1
@@ -101,15 +105,8 @@ def _mixed_then_spent(
     branches: list[Branch], head: Tensor, along: Along
 ) -> Float[Tensor, "n *outer_left mixed last"]:
     """Mix the channels, gaining the basis of the last axis, and resample that."""
-    parts = [_at(head, fixed) for fixed, _ in branches]
-    out = reduce(
-        add,
-        (
-            widen(data.flatten(0, -2), part)
-            for (_, data), part in zip(branches, parts, strict=True)
-        ),
-    )
-    left, (*outer, last, _) = parts[0].shape[:-4], branches[0][1].shape
+    out, left = _summed(widen, branches, head)
+    *outer, last, _ = branches[0][1].shape
     rank, mixed = rank_of(along), head.shape[:2].numel()
     out = out.view(prod(outer), last, rank, out.shape[-1])
     spent = resample(out, along, spend=True, columns=True)

@@ -170,12 +170,9 @@ def _filters(problem: Problem, plan: tuple[Runs, ...]) -> Tensor:
 
 
 def _new_filters(problem: Problem, plan: tuple[Runs, ...]) -> Tensor:
-    make, key = partial(_phase_basis, problem, plan), problem.kernel.basis_key
-    if key is None:
-        basis = make()
-    else:
-        options = (problem.basis_dtype, problem.image.device)
-        basis = kept(("phases", _axes(problem), plan, key, *options), make, 0)
+    use = ("phases", _axes(problem), plan, problem.basis_dtype, problem.image.device)
+    make = partial(_phase_basis, problem, plan)
+    basis = kept(problem.kernel.basis_key, use, make)
     head = problem.kernel.head.to(basis).unflatten(0, (problem.groups, -1))
     filters = torch.einsum("gocr,pkr->gpock", head, basis)
     return filters.reshape(_filter_shape(problem, plan))

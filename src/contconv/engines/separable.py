@@ -102,8 +102,8 @@ def _are_few(groups: int, out_channels: int, in_channels: int) -> bool:
 def _ranks(problem: Problem) -> tuple[int, ...]:
     """How many basis functions each axis has."""
     assert isinstance(problem.kernel, SeparableKernel)
-    make, key = partial(_axis_ranks, problem.kernel), problem.kernel.basis_key
-    return make() if key is None else kept(("ranks", key), make, 0)
+    make = partial(_axis_ranks, problem.kernel)
+    return kept(problem.kernel.basis_key, ("ranks",), make)
 
 
 def _axis_ranks(kernel: SeparableKernel) -> tuple[int, ...]:

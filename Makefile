@@ -3,7 +3,8 @@
 # make check  lint, types, docs
 # make docs   build the documentation in docs/_build/html
 # make bench  time the layer against what people use; bench-check compares, briefly
-# make record run all experiments anew, some minutes each
+# make train  train the paper's network on CIFAR-10, or go on with it
+# make record run all experiments anew; their trained networks are in the repository
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SHAPES := --jaxtyping-packages="contconv,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
-.PHONY: demo test check docs format bench bench-check record clean help
+.PHONY: demo test check docs format bench bench-check train record clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -55,11 +56,14 @@ bench: $(VENV)/.dev
 bench-check: $(VENV)/.dev
 	$(BIN)/python -m benchmarks --check
 
-# Overwrites the records and figures that are committed.
+train: $(VENV)/.demo
+	$(BIN)/python -m training cifar10 --out out/train --resume
+
+# Overwrites the records and figures that are committed, and the table in README.
 record: $(VENV)/.dev
-	$(BIN)/python -m experiments one_photograph
-	$(BIN)/python -m experiments spectra
-	$(BIN)/python -m experiments initialisation
+	for name in $$($(BIN)/python -m experiments names); do \
+		$(BIN)/python -m experiments $$name || exit 1; done
+	$(BIN)/python -m experiments table
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix

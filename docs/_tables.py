@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _gallery import write_gallery
 from _markdown import row, source
 from _speed import write_speed
 
@@ -27,6 +28,7 @@ def write_all() -> None:
         text = "\n".join(table(record)) + f"\n\n*{source(record)}*\n"
         (folder / f"{table.__name__}.md").write_text(text)
     write_speed(folder)
+    write_gallery(folder)
     (folder / "explain.txt").write_text(_explanation())
 
 

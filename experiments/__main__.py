@@ -38,5 +38,19 @@ def main(name: str, *, quick: bool = False, out: Path | None = None) -> None:
     experiment.check(result)
 
 
+@app.command
+def names() -> None:
+    """List the experiments."""
+    print("\n".join(NAMES))
+
+
+@app.command
+def table() -> None:
+    """Write the table "paper / ours" of README anew, from the committed records."""
+    from experiments._table import write_readme
+
+    write_readme(_record.ROOT.parent / "README.md")
+
+
 if __name__ == "__main__":
     app()

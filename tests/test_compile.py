@@ -13,7 +13,14 @@ from torch._dynamo.testing import CompileCounterWithBackend
 from torch.autograd import gradcheck
 from torch.export import Dim
 
-from contconv import ContinuousConv1d, ContinuousConv2d, ContinuousConv3d, resize
+from contconv import (
+    ContinuousConv1d,
+    ContinuousConv2d,
+    ContinuousConv3d,
+    ScaleEnsemble,
+    resize,
+    using_scales,
+)
 from contconv.padding import PADDING_MODES
 
 SIZES = [(20, 30), (33, 41), (64, 64), (17, 80)]
@@ -202,3 +209,36 @@ def test_resize(options):
     function = torch.compile(resize, backend="aot_eager", fullgraph=True)
     actual, expected = function(image, **options), resize(image, **options)
     torch.testing.assert_close(actual, expected)
+
+
+def small_network() -> nn.Module:
+    return nn.Sequential(
+        ContinuousConv2d(3, 4, 3, scale=0.7),
+        nn.ReLU(),
+        ContinuousConv2d(4, 4, 3, scale=0.7, size=7),
+    )
+
+
+SEQUENCES = [[0.8, 0.6], [(0.6, 0.5), 0.8], [0.9, (0.61, 0.55)], [0.72, 0.68]]
+
+
+def test_ensembles_are_one_graph():
+    model = small_network()
+    ensemble = ScaleEnsemble(model, [None, *SEQUENCES], reduce="mean")
+    function, counter = compiled(ensemble)
+    before = repr(model)
+    for _ in range(2):
+        check(ensemble, function, torch.randn(2, 3, 15, 14))
+    assert counter.frame_count == 1
+    assert repr(model) == before
+
+
+def test_other_scales_of_a_compiled_network():
+    """Each sequence compiles anew: they are constants of the network's graph."""
+    model = small_network()
+    image = torch.randn(2, 3, 15, 14)
+    function, counter = compiled(model)
+    for sequence in SEQUENCES:
+        with using_scales(function, sequence):
+            check(model, function, image)
+    assert counter.frame_count == len(SEQUENCES)

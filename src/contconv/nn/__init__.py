@@ -1,5 +1,9 @@
-"""Layers."""
+"""Layers, and networks of them at other scales."""
 
 from contconv.nn.conv import ContinuousConv1d as ContinuousConv1d
 from contconv.nn.conv import ContinuousConv2d as ContinuousConv2d
 from contconv.nn.conv import ContinuousConv3d as ContinuousConv3d
+from contconv.nn.ensemble import ScaleEnsemble as ScaleEnsemble
+from contconv.nn.ensemble import continuous_layers as continuous_layers
+from contconv.nn.ensemble import scales_of as scales_of
+from contconv.nn.ensemble import using_scales as using_scales

@@ -20,7 +20,7 @@ from contconv.kernels._names import learned_kernel
 from contconv.padding import check_padding_mode
 
 
-class _ContinuousConv(nn.Module):
+class ContinuousConv(nn.Module):
     """What the layers of one to three dimensions share: all but the dimension."""
 
     ndim: ClassVar[int]
@@ -32,7 +32,8 @@ class _ContinuousConv(nn.Module):
         out_channels: int,
         kernel_size: int | Sequence[int],
         *,
-        scale: Scale = 1,
+        scale: Scale | None = None,
+        size: Size | None = None,
         groups: int = 1,
         bias: bool = True,
         padding_mode: str = "zeros",
@@ -48,7 +49,7 @@ class _ContinuousConv(nn.Module):
         check_engine(engine)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = as_sizes(kernel_size, self.ndim, "kernel_size")
-        self.scale = scale
+        self.scale, self.size = scale, size
         self.groups, self.padding_mode = groups, padding_mode
         self.antialias, self.engine = antialias, engine
         if isinstance(kernel, str):
@@ -72,15 +73,29 @@ class _ContinuousConv(nn.Module):
         self._reset_bias()
 
     @property
-    def scale(self) -> tuple[Fraction, ...]:
-        """Output over input pixels, per axis; what is set may be one for all."""
-        return tuple(Fraction(*ratio) for ratio in self._ratios)
+    def scale(self) -> tuple[Fraction, ...] | None:
+        """Output over input pixels, per axis; what is set may be one for all.
+
+        None is 1 for a layer without a size, and ``size / in`` for one that has it.
+        """
+        ratios = self._ratios
+        return None if ratios is None else tuple(Fraction(*ratio) for ratio in ratios)
 
     @scale.setter
     @no_type_check
-    def scale(self, scale: Scale) -> None:
+    def scale(self, scale: Scale | None) -> None:
         # Whole numbers: compiled graphs cannot hold a Fraction.
-        self._ratios = as_ratios(scale, self.ndim)
+        self._ratios = None if scale is None else as_ratios(scale, self.ndim)
+
+    @property
+    def size(self) -> tuple[int, ...] | None:
+        """Output pixels per axis, or None for as many as the scale gives."""
+        return self._size
+
+    @size.setter
+    @no_type_check
+    def size(self, size: Size | None) -> None:
+        self._size = None if size is None else as_sizes(size, self.ndim)
 
     def reset_parameters(self) -> None:
         """Draw the kernel's parameters and the bias anew, as `nn.Conv2d` does."""
@@ -104,7 +119,10 @@ class _ContinuousConv(nn.Module):
         size: Size | None = None,
         points: Float[Tensor, "..."] | None = None,
     ) -> Float[Tensor, "..."]:
-        """Apply the layer, at its own scale or at the one given.
+        """Apply the layer, at its own scale and size or at what is given.
+
+        What a call gives replaces both: with a scale alone, the layer's own size does
+        not count.
 
         Args:
             input: ``[n, c, *in]``, or ``[c, *in]`` without a batch.
@@ -120,10 +138,12 @@ class _ContinuousConv(nn.Module):
         Raises:
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
+        if scale is None and size is None and points is None:
+            scale, size = self._ratios, self._size  # type: ignore
         return continuous_conv(
             input,
             self.kernel,
-            scale=self._scale_of(scale, size, points),
+            scale=scale,
             size=size,
             points=points,
             bias=self.bias,
@@ -147,10 +167,12 @@ class _ContinuousConv(nn.Module):
         `contconv.explain` says more. The choice is that of ``engine="auto"``, also in a
         layer that names its engine.
         """
+        if scale is None and size is None and points is None:
+            scale, size = self._ratios, self._size  # type: ignore
         return explain(
             input,
             self.kernel,
-            scale=self._scale_of(scale, size, points),
+            scale=scale,
             size=size,
             points=points,
             groups=self.groups,
@@ -158,21 +180,16 @@ class _ContinuousConv(nn.Module):
             antialias=self.antialias,
         )
 
-    @no_type_check
-    def _scale_of(
-        self, scale: Scale | None, size: Size | None, points: Tensor | None
-    ) -> Scale | None:
-        """The scale of a call: the layer's own where none of them is given."""
-        own = scale is None and size is None and points is None
-        return self._ratios if own else scale  # type: ignore
-
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""
-        scale = ", ".join(str(ratio) for ratio in self.scale)
         parts = [
             f"{self.in_channels}, {self.out_channels}",
-            f"kernel_size={self.kernel_size}, scale=({scale})",
+            f"kernel_size={self.kernel_size}",
         ]
+        if self.scale is not None:
+            parts.append(f"scale=({', '.join(str(ratio) for ratio in self.scale)})")
+        if self.size is not None:
+            parts.append(f"size={self.size}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
         if self.bias is None:
@@ -186,7 +203,7 @@ class _ContinuousConv(nn.Module):
         return ", ".join(parts)
 
 
-class ContinuousConv1d(_ContinuousConv):
+class ContinuousConv1d(ContinuousConv):
     """A continuous convolution of ``[n, c, width]`` or ``[c, width]``.
 
     The arguments are those of `ContinuousConv2d`, with one axis.
@@ -200,7 +217,7 @@ class ContinuousConv1d(_ContinuousConv):
     ndim = 1
 
 
-class ContinuousConv2d(_ContinuousConv):
+class ContinuousConv2d(ContinuousConv):
     r"""A convolution whose filter is a learned function of sub-pixel distance.
 
     One trained layer resizes ``[n, c, height, width]`` or ``[c, height, width]`` to any
@@ -216,7 +233,10 @@ class ContinuousConv2d(_ContinuousConv):
         scale: Output over input pixels where a call gives neither scale, size nor
             points: for all axes or for each. 0.5 is a stride of 2. Ints and
             ``Fraction`` are exact; a float is taken to the nearest ratio with a
-            denominator up to 10**6.
+            denominator up to 10**6. 1 unless scale or size is given.
+        size: Output pixels of such a call, for all axes or for each; without a scale
+            it sets the scale, too. With both, the grid keeps the scale, has this size,
+            and stays centred: so a network's last layer lands on a fixed shape.
         groups: Groups of channels that do not mix.
         bias: Whether to add a learned bias to each output channel.
         padding_mode: What lies outside the input: ``"zeros"``, ``"reflect"``,
@@ -249,7 +269,7 @@ class ContinuousConv2d(_ContinuousConv):
     ndim = 2
 
 
-class ContinuousConv3d(_ContinuousConv):
+class ContinuousConv3d(ContinuousConv):
     """A continuous convolution of ``[n, c, depth, height, width]``, or without ``n``.
 
     The arguments are those of `ContinuousConv2d`, with three axes.

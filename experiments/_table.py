@@ -1,0 +1,70 @@
+"""What the paper says beside what the records say: the table of README and gallery."""
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from experiments import _record
+
+# In the paper's order, then what it only mentions, then what is ours.
+ORDER = (
+    "one_photograph",
+    "learned_kernels",
+    "projected_grid",
+    "repeated_filter",
+    "generalization",
+    "shift_equivariance",
+    "accuracy",
+    "ensembles",
+    "gradual",
+    "numerators",
+    "checkerboard",
+    "kernel_study",
+    "spectra",
+    "initialisation",
+)
+
+START, END = "<!-- paper / ours -->", "<!-- end of paper / ours -->"
+
+
+def recorded() -> list[tuple[str, ModuleType, dict[str, Any]]]:
+    """Every experiment, in order, with the record of its full setting."""
+    return [
+        (
+            name,
+            importlib.import_module(f"experiments.{name}"),
+            _record.read(_record.RESULTS / f"{name}.json"),
+        )
+        for name in ORDER
+    ]
+
+
+def table(link: str) -> str:
+    """The table in Markdown; ``link`` is the page that the experiments are on."""
+    rows = ["| claim | paper | ours | |", "|---|---|---|---|"]
+    for name, module, record in recorded():
+        if not hasattr(module, "compared"):
+            continue
+        for claim, paper, ours in module.compared(record["result"]):
+            page = f"[`{name}`]({link}#{anchor(name)})"
+            rows.append(f"| {claim} | {paper} | {ours} | {page} |")
+    return "\n".join(rows)
+
+
+def title(name: str) -> str:
+    """The heading of an experiment."""
+    return name.replace("_", " ").capitalize()
+
+
+def anchor(name: str) -> str:
+    """Its heading's anchor."""
+    return name.replace("_", "-")
+
+
+def write_readme(path: Path) -> None:
+    """Put the table between its two marks."""
+    text = path.read_text()
+    before, rest = text.split(START)
+    _, after = rest.split(END)
+    path.write_text(f"{before}{START}\n\n{table('docs/gallery.md')}\n\n{END}{after}")

@@ -1,0 +1,5 @@
+"""Networks of continuous layers, and the scale sequences that they run at."""
+
+from contconv.models import schedules as schedules
+from contconv.models.cifar import BaselineNet as BaselineNet
+from contconv.models.cifar import CCNet as CCNet

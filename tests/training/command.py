@@ -1,0 +1,112 @@
+"""Trainings in processes of their own, to be killed.
+
+They are forked from a server that has imported torch already, which takes seconds.
+"""
+
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import torch
+
+from training import log, sealed
+from training.checkpoints import NEWEST
+from training.data import REPOSITORY
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["torch._dynamo", "training.loop", __name__])
+
+
+def start(
+    arguments: list[object], said: Path, environment: dict[str, str] | None = None
+) -> BaseProcess:
+    """Start a training of one thread; ``said`` is what it prints."""
+    texts = list(map(str, arguments))
+    process = CONTEXT.Process(target=_train, args=(texts, said, environment or {}))
+    process.start()
+    return process
+
+
+def _train(arguments: list[str], said: Path, environment: dict[str, str]) -> None:
+    file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(file, stream)
+    os.environ.update(environment, COLUMNS="200")
+    torch.set_num_threads(1)
+    from training.__main__ import main
+
+    main(arguments)
+
+
+def run(arguments: list[object], said: Path, processes: int = 1) -> str:
+    """Run a training to its end; of several processes, as `torchrun` sets them up."""
+    environments = _environments(processes) if processes > 1 else [{}]
+    started = [start(arguments, said, environment) for environment in environments]
+    codes = [ended(process) for process in started]
+    assert not any(codes), said.read_text()
+    return said.read_text()
+
+
+def _environments(processes: int) -> list[dict[str, str]]:
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(port)}
+    common["WORLD_SIZE"] = str(processes)
+    return [
+        {**common, "RANK": str(rank), "LOCAL_RANK": str(rank)}
+        for rank in range(processes)
+    ]
+
+
+def torchrun(arguments: list[object]) -> str:
+    """Run a training in two processes, by `torchrun` itself; what it prints."""
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    ended = subprocess.run(
+        [sys.executable, "-m", *launcher, "-m", "training", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{REPOSITORY / 'src'}",
+            "OMP_NUM_THREADS": "1",
+        },
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def ended(process: BaseProcess) -> int | None:
+    """The exit code of a process that ends by itself, soon."""
+    process.join(250)
+    return process.exitcode
+
+
+def wait_for(folder: Path, steps: int, process: BaseProcess) -> None:
+    """Wait until a log has come so far."""
+    while process.is_alive():
+        lines = log.read(folder / log.NAME)
+        if lines and lines[-1]["steps"] >= steps:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"it ended before step {steps}, with {process.exitcode}")
+
+
+def losses(folder: Path) -> list[tuple[str, int, float]]:
+    """Kind, step and loss of each line of a log but the starts."""
+    lines = log.read(folder / log.NAME)
+    return [(ln["kind"], ln["steps"], ln["loss"]) for ln in lines if "loss" in ln]
+
+
+def assert_same(folder: Path, other: Path) -> None:
+    """Two trainings came to the same, bit for bit, and said the same on their way."""
+    own, others = (sealed.read(place / NEWEST)[0] for place in (folder, other))
+    assert own.keys() == others.keys()
+    assert all(torch.equal(own[name], others[name]) for name in others)
+    assert losses(folder) == losses(other)

@@ -1,0 +1,1 @@
+"""Training of image classifiers: data sets, a plain loop, checkpoints, a log."""

@@ -1,0 +1,120 @@
+"""Train a classifier: ``python -m training cifar10 --out out/run``."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from training.errors import CheckpointError, DataError
+from training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from training.images import ImageSets
+
+SIDE = 32
+REFUSALS = (
+    CheckpointError,
+    DataError,
+    FloatingPointError,
+    ModuleNotFoundError,
+    ValueError,
+)
+
+app = App(
+    name="python -m training",
+    help="Train a classifier of small images, in one process or, with torchrun, in "
+    "many.",
+)
+
+
+@app.default
+def train(
+    source: str,
+    *,
+    model: Literal["ccnet", "baseline"] = "ccnet",
+    kernel: Literal["cosine", "mlp"] = "cosine",
+    channels: int = 32,
+    out: Path | None = None,
+    resume: bool = False,
+    recipe: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008
+    root: Path | None = None,
+    cache: Path | None = None,
+    device: str | None = None,
+    tensorboard: bool = False,
+    save_every: int = 500,
+    log_every: int = 50,
+) -> None:
+    """Train a network, and test it after every epoch.
+
+    Args:
+        source: "cifar10", "fashion-mnist", or the path of a set of images.
+        model: The paper's network of continuous convolutions, or of ordinary ones.
+        kernel: The kernel of the continuous layers.
+        channels: Channels of every convolution.
+        out: Where log and checkpoints go; nothing is kept unless given.
+        resume: Go on from the newest checkpoint there, if there is one.
+        recipe: The setting.
+        root: The folder that holds a named set.
+        cache: Where decoded images are kept; out/data beside this package unless given.
+        device: Where to compute: cpu, cuda, ...; CUDA where there is any unless given.
+        tensorboard: Write for TensorBoard, too.
+        save_every: Steps from one checkpoint to the next; one comes after each epoch.
+        log_every: Steps from one line of the log to the next.
+    """
+    import torch
+
+    from training import processes
+    from training.data import CACHE, load_images, padded
+    from training.loop import fit
+
+    with processes.started(device) as place:
+        with processes.first_alone():
+            sets = padded(load_images(source, root=root, cache=cache or CACHE), SIDE)
+        torch.manual_seed(recipe.seed)
+        fit(
+            network(model, kernel, channels, sets),
+            sets,
+            recipe,
+            folder=out,
+            resume=resume,
+            device=place,
+            tensorboard=tensorboard,
+            save_every=save_every,
+            log_every=log_every,
+        )
+
+
+def network(model: str, kernel: str, channels: int, sets: "ImageSets") -> "nn.Module":
+    """A new network for these images.
+
+    Raises:
+        DataError: If they are larger than the networks take.
+    """
+    from contconv.models.cifar import BaselineNet, CCNet
+
+    colours, *size = sets.train.images.shape[1:]
+    if size != [SIDE, SIDE]:
+        raise DataError(
+            f"the images have {size[0]} x {size[1]} pixels; these networks take "
+            f"{SIDE} x {SIDE}, or less"
+        )
+    classes = len(sets.classes)
+    if model == "baseline":
+        return BaselineNet(channels, in_channels=colours, classes=classes)
+    return CCNet(channels, kernel=kernel, in_channels=colours, classes=classes)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; what is wrong with it or with files is one clear line."""
+    try:
+        app(arguments)
+    except REFUSALS as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

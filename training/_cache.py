@@ -1,0 +1,41 @@
+"""Decoded sets, kept in a file: decoding 60,000 JPEGs takes 20 seconds."""
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from training import sealed
+from training.images import Images, ImageSets
+
+
+def key(files: Iterable[Path]) -> str:
+    """A digest of where the files lie, of their sizes, and of when they changed."""
+    digest = hashlib.sha256()
+    for path in sorted(files):
+        if path.exists():
+            status = path.stat()
+            known = (str(path.resolve()), status.st_size, status.st_mtime_ns)
+            digest.update(repr(known).encode())
+    return digest.hexdigest()
+
+
+def load(path: Path) -> ImageSets | None:
+    """The sets in a file; None if there is none, or it is damaged."""
+    try:
+        tensors, notes = sealed.read(path)
+    except (OSError, sealed.DamagedError):
+        return None
+    train, test = (
+        Images(tensors[f"{part}.images"].permute(0, 3, 1, 2), tensors[f"{part}.labels"])
+        for part in ("train", "test")
+    )
+    return ImageSets(train, test, tuple(notes["classes"]))
+
+
+def save(path: Path, sets: ImageSets) -> None:
+    """Write the sets, whole or not at all."""
+    tensors = {}
+    for name, part in (("train", sets.train), ("test", sets.test)):
+        tensors[f"{name}.images"] = part.images.permute(0, 2, 3, 1)
+        tensors[f"{name}.labels"] = part.labels
+    sealed.write(path, tensors, {"classes": sets.classes})

@@ -1,0 +1,81 @@
+"""One process or many, as `torchrun` starts them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+
+
+def rank() -> int:
+    """The number of this process, from 0."""
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def count() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def share(length: int) -> slice:
+    """This process's part of so many things."""
+    return slice(rank() * length // count(), (rank() + 1) * length // count())
+
+
+def total(values: Tensor) -> Tensor:
+    """The sum over all processes, in place."""
+    if count() > 1:
+        dist.all_reduce(values)
+    return values
+
+
+def most(value: int, device: torch.device) -> int:
+    """The largest value of all processes."""
+    if count() == 1:
+        return value
+    values = torch.tensor(value, device=device)
+    dist.all_reduce(values, dist.ReduceOp.MAX)
+    return int(values.item())
+
+
+@contextmanager
+def started(device: str | None = None) -> Iterator[torch.device]:
+    """Join the other processes, if `torchrun` started this one.
+
+    Args:
+        device: ``"cpu"``, ``"cuda"``, ...; CUDA where there is any unless given.
+
+    Yields:
+        Where this process computes.
+
+    Raises:
+        ValueError: If CUDA is wanted and there is none.
+    """
+    own = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if own.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device is {own}, but torch finds no CUDA; take device cpu")
+    if "LOCAL_RANK" not in os.environ:
+        yield own
+        return
+    if own.type == "cuda":
+        own = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(own)
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    try:
+        yield own
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def first_alone() -> Iterator[None]:
+    """Let the first process do something before the others do it."""
+    if rank() > 0:
+        dist.barrier()
+    try:
+        yield
+    finally:
+        if rank() == 0 and count() > 1:
+            dist.barrier()

@@ -1,0 +1,112 @@
+"""Files of tensors with a SHA-256 over every byte, written whole or not at all."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+# Stands where the digest will, while the digest is taken.
+_BLANK = b"0" * 64
+
+
+class DamagedError(Exception):
+    """A file is not what was written."""
+
+
+def write(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    notes: dict[str, Any],
+    *,
+    before: Path | None = None,
+) -> None:
+    """Write tensors and notes.
+
+    A file beside the target is written, forced to the disk, and renamed: whatever
+    happens meanwhile, the target is the old file or the new one.
+
+    Args:
+        path: A safetensors file.
+        tensors: What it holds; of any device and memory layout.
+        notes: What JSON can hold.
+        before: Where the old file goes; it is lost unless given.
+    """
+    own = {name: _own(tensor) for name, tensor in tensors.items()}
+    texts = {"notes": json.dumps(notes), "sha256": _BLANK.decode()}
+    content = save(own, texts)
+    digest = hashlib.sha256(content).hexdigest().encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with partial.open("wb") as file:
+        file.write(content.replace(_BLANK, digest, 1))
+        file.flush()
+        os.fsync(file.fileno())
+    if before and path.exists():
+        os.replace(path, before)
+    os.replace(partial, path)
+    sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Force the names of a folder's files to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read tensors and notes.
+
+    Raises:
+        DamagedError: If one bit is not as it was written, or it never was such a file.
+        OSError: If the file cannot be read.
+    """
+    content = path.read_bytes()
+    texts = _texts(content, path)
+    if _digest(content, content.find(texts["sha256"].encode())) != texts["sha256"]:
+        raise DamagedError(f"{path} is damaged: its content does not match its SHA-256")
+    try:
+        return load(content), json.loads(texts["notes"])
+    except (SafetensorError, ValueError) as error:
+        raise DamagedError(f"{path} cannot be read: {error}") from None
+
+
+def _own(tensor: Tensor) -> Tensor:
+    """A copy: tensors that share memory cannot be written."""
+    layout = torch.contiguous_format
+    return tensor.detach().to("cpu", copy=True, memory_format=layout)
+
+
+def _digest(content: bytes, place: int) -> str:
+    """The digest of the content as it was before its digest took its place there."""
+    view = memoryview(content)
+    digest = hashlib.sha256(view[:place])
+    digest.update(_BLANK)
+    digest.update(view[place + len(_BLANK) :])
+    return digest.hexdigest()
+
+
+def _texts(content: bytes, path: Path) -> dict[str, str]:
+    """The notes and the digest, from the header: a length, then JSON."""
+    length = int.from_bytes(content[:8], "little")
+    try:
+        texts = json.loads(content[8 : 8 + length])["__metadata__"]
+        if set(texts) == {"notes", "sha256"} and len(texts["sha256"]) == len(_BLANK):
+            return texts
+    except (ValueError, KeyError, TypeError, RecursionError):
+        pass
+    if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":
+        raise DamagedError(
+            f"{path} looks like a pickle, as torch.save writes it, which may run any "
+            "code when it is loaded; it is not read. Checkpoints are safetensors files"
+        )
+    raise DamagedError(f"{path} is no checkpoint, or truncated, or damaged")

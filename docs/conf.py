@@ -38,6 +38,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     # Other projects: linking to them takes their inventories, from the network.
     (r"py:.*", r"(torch|nn|jaxtyping|fractions|numbers|collections)\..*"),
+    # What the layers share is private.
+    (r"py:.*", r"contconv\.nn\.conv\.ContinuousConv"),
     # The names that annotations use for them.
     (r"py:.*", r"Tensor|Float|Int|Num|Real|Sequence|repr"),
 ]

@@ -1,7 +1,12 @@
 """Kernels learned from one photograph: what several experiments share."""
 
 import base64
+import math
+from collections import deque
 from collections.abc import Callable, Iterator
+from fractions import Fraction
+from statistics import mean
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,11 +17,14 @@ from contconv.kernels import ContinuousKernel, CosineKernel, MLPKernel
 from experiments.one_photograph import photograph
 
 Scale = tuple[float, float]
+Pair = Scale | tuple[float | Fraction, float | Fraction]
 
 WIDTH = 4  # of all kernels here, in pixels
 
+NET = "Internal-Net"
+
 # Learning rates: the cosines are orthogonal, and bear a larger one.
-RATES = {"Internal-Net": 1e-2, "cosines": 3e-2}
+RATES = {NET: 1e-2, "cosines": 3e-2}
 
 # Sampled kernels are stored in these units, as 16-bit whole numbers.
 _UNIT = 1e-4
@@ -54,26 +62,44 @@ def cosine(frequencies: int) -> CosineKernel:
     return kernel
 
 
-def new_layer(kernel: ContinuousKernel) -> ContinuousConv2d:
+def cosines(frequencies: int) -> str:
+    """What a basis of so many cosines an axis is called."""
+    return f"{frequencies} x {frequencies} cosines"
+
+
+def new_kernel(name: str, widths: tuple[int, ...]) -> ContinuousKernel:
+    """A new Internal-Net, or cosines, by name."""
+    return internal_net(widths) if name == NET else cosine(int(name.split()[0]))
+
+
+def new_layer(kernel: ContinuousKernel, engine: str = "auto") -> ContinuousConv2d:
     """The kernel for all three colors."""
     return ContinuousConv2d(
-        3, 3, WIDTH, groups=3, bias=False, kernel=kernel, padding_mode="replicate"
+        3,
+        3,
+        WIDTH,
+        groups=3,
+        bias=False,
+        kernel=kernel,
+        padding_mode="replicate",
+        engine=engine,
     )
 
 
 def learning(
     kernel: ContinuousKernel,
     teacher: ContinuousKernel,
-    patches: Callable[[], tuple[Tensor, Scale]],
+    patches: Callable[[], tuple[Tensor, Pair]],
     iterations: int,
     rate: float,
+    engine: str = "auto",
 ) -> Iterator[int]:
     """Fit the kernel to what the teacher makes of each patch at its scale.
 
     Adam, with a rate that rises to ``rate`` and falls to zero. Yields the iterations
     done so far, from 0 on.
     """
-    layer = new_layer(kernel)
+    layer = new_layer(kernel, engine)
     optimizer = torch.optim.Adam(layer.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, rate, iterations, pct_start=0.05
@@ -101,9 +127,55 @@ def uniform(low: float, high: float) -> Scale:
     return y, x
 
 
+def learn_at(
+    scale: Pair,
+    kernel: ContinuousKernel,
+    teacher: ContinuousKernel,
+    unseen: list[Scale],
+    *,
+    pixels: int,
+    patch: int,
+    iterations: int,
+    engine: str = "auto",
+) -> dict[str, Any]:
+    """Learn at one scale; mean square errors there, on average, and at unseen scales.
+
+    Learned from and tested on random squares of ``patch`` pixels of `edges`: for the
+    unseen scales one each, for the seen one the same squares.
+    """
+    image = edges(pixels)
+    squares = [crop(image, patch) for _ in unseen]
+    rate = RATES[NET if isinstance(kernel, MLPKernel) else "cosines"]
+    deque(
+        learning(
+            kernel,
+            teacher,
+            lambda: (crop(image, patch), scale),
+            iterations,
+            rate,
+            engine,
+        ),
+        maxlen=0,
+    )
+    return {
+        "train": mean(error(kernel, teacher, square, scale) for square in squares),
+        "unseen": [
+            error(kernel, teacher, square, other)
+            for square, other in zip(squares, unseen, strict=True)
+        ],
+        "relative_error": relative_error(kernel, teacher),
+    }
+
+
+def rms(runs: list[dict[str, Any]], key: str = "unseen") -> float:
+    """Root mean square error of some runs, at unseen scales or in training."""
+    squares = [mean(row[key]) if key == "unseen" else row[key] for row in runs]
+    return math.sqrt(mean(squares))
+
+
 @torch.no_grad()
 def error(
-    kernel: ContinuousKernel, teacher: ContinuousKernel, image: Tensor, scale: Scale
+    kernel: ContinuousKernel, teacher: ContinuousKernel, image: Tensor, scale: Pair
 ) -> float:
     """Mean square difference from what the teacher makes, in squared grey levels."""
     difference = _difference(new_layer(kernel), teacher, image, scale)
@@ -111,7 +183,7 @@ def error(
 
 
 def _difference(
-    layer: ContinuousConv2d, teacher: ContinuousKernel, image: Tensor, scale: Scale
+    layer: ContinuousConv2d, teacher: ContinuousKernel, image: Tensor, scale: Pair
 ) -> Tensor:
     with torch.no_grad():
         target = continuous_conv(

@@ -37,7 +37,18 @@ def recorded() -> list[tuple[str, ModuleType, dict[str, Any]]]:
             _record.read(_record.RESULTS / f"{name}.json"),
         )
         for name in ORDER
+        if name not in missing()
     ]
+
+
+def missing() -> list[str]:
+    """The experiments that have not been run at their full setting."""
+    return [name for name in ORDER if not (_record.RESULTS / f"{name}.json").exists()]
+
+
+def claim(module: ModuleType) -> str:
+    """An experiment's claim: the first sentence of its file."""
+    return (module.__doc__ or "").partition("\n")[0]
 
 
 def table(link: str) -> str:
@@ -46,9 +57,12 @@ def table(link: str) -> str:
     for name, module, record in recorded():
         if not hasattr(module, "compared"):
             continue
-        for claim, paper, ours in module.compared(record["result"]):
-            page = f"[`{name}`]({link}#{anchor(name)})"
-            rows.append(f"| {claim} | {paper} | {ours} | {page} |")
+        page = f"[`{name}`]({link}#{anchor(name)})"
+        for cells in module.compared(record["result"]):
+            rows.append("| " + " | ".join((*cells, page)) + " |")
+    for name in missing():
+        module = importlib.import_module(f"experiments.{name}")
+        rows.append(f"| {claim(module)} | | not yet run in full | `{name}` |")
     return "\n".join(rows)
 
 

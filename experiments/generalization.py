@@ -5,7 +5,7 @@ Laplacian. At a float scale the sub-pixel distances are all different, and deter
 kernel everywhere. At 1/2 there are but 16 of them for a kernel of 4x4 pixels: between
 these an Internal-Net does what it likes. A basis of 4x4 cosines is determined by 16
 distances, and so as good at other scales as if trained there; one of more cosines is
-not. But 4x4 cosines cannot express bicubic. What they make of its 16 weights is a second
+not. But 4x4 cosines cannot express bicubic. What they make of its 16 weights is another
 teacher, which they learn exactly, at 1/2 as well.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 from rich.progress import track
-from torch import Tensor
 
 from contconv.kernels import ContinuousKernel, CubicKernel
 from experiments import _photographs
+from experiments._photographs import NET, cosines, rms
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,6 @@ QUICK = Config(
     seeds=1,
 )
 
-NET = "Internal-Net"
 TRAINED = ("float", "half")
 SEEN = (-1.5, -0.5, 0.5, 1.5)  # the distances at a scale of 1/2, on each axis
 LABELS = {"float": "one float scale", "half": "exactly 1/2"}
@@ -69,11 +68,6 @@ def run(config: Config) -> dict[str, Any]:
     return {"runs": [learn(config, *case) for case in track(cases, "learning")]}
 
 
-def cosines(frequencies: int) -> str:
-    """What a basis of so many cosines an axis is called."""
-    return f"{frequencies} x {frequencies} cosines"
-
-
 def teachers() -> dict[str, ContinuousKernel]:
     """Bicubic, and the only sum of 4x4 cosines with the same weights at 1/2."""
     bicubic, limited = CubicKernel(), _photographs.cosine(_photographs.WIDTH)
@@ -88,46 +82,33 @@ def learn(
 ) -> dict[str, Any]:
     """One training; mean square errors in grey levels, at its scale and at others."""
     torch.manual_seed(seed)
-    image, teacher = _photographs.edges(config.pixels), teachers()[name_of_teacher]
-    float_scale = _photographs.uniform(*config.train_scales)
+    drawn = _photographs.uniform(*config.train_scales)
+    scale = drawn if trained == "float" else (0.5, 0.5)
     unseen = [
         _photographs.uniform(*config.test_scales) for _ in range(config.test_count)
     ]
-    patches = [_photographs.crop(image, config.patch) for _ in unseen]
-    scale = float_scale if trained == "float" else (0.5, 0.5)
-
-    def draw() -> tuple[Tensor, _photographs.Scale]:
-        return _photographs.crop(image, config.patch), scale
-
-    kernel = new_kernel(config, name)
-    rate = _photographs.RATES[NET if name == NET else "cosines"]
-    for _ in _photographs.learning(kernel, teacher, draw, config.iterations, rate):
-        pass
-    seen = [_photographs.error(kernel, teacher, patch, scale) for patch in patches]
+    kernel = _photographs.new_kernel(name, config.widths)
+    errors = _photographs.learn_at(
+        scale,
+        kernel,
+        teachers()[name_of_teacher],
+        unseen,
+        pixels=config.pixels,
+        patch=config.patch,
+        iterations=config.iterations,
+    )
+    shown = seed == 0 and name_of_teacher == "bicubic"
+    sampled = _photographs.packed(_photographs.sampled(kernel, 50)) if shown else None
     return {
         "teacher": name_of_teacher,
         "kernel": name,
         "trained": trained,
         "seed": seed,
         "scale": scale,
-        "train": mean(seen),
         "unseen_scales": unseen,
-        "unseen": [
-            _photographs.error(kernel, teacher, patch, pair)
-            for patch, pair in zip(patches, unseen, strict=True)
-        ],
-        "relative_error": _photographs.relative_error(kernel, teacher),
-        "sampled": _photographs.packed(_photographs.sampled(kernel, 50))
-        if seed == 0 and name_of_teacher == "bicubic"
-        else None,
+        **errors,
+        "sampled": sampled,
     }
-
-
-def new_kernel(config: Config, name: str) -> ContinuousKernel:
-    """A new kernel of that name."""
-    if name == NET:
-        return _photographs.internal_net(config.widths)
-    return _photographs.cosine(int(name.split()[0]))
 
 
 def chosen(
@@ -147,11 +128,6 @@ def ratios(runs: list[dict[str, Any]]) -> list[float]:
     return [mean(row["unseen"]) / row["train"] for row in runs]
 
 
-def unseen(runs: list[dict[str, Any]]) -> float:
-    """Root mean square error at unseen scales over all seeds, in grey levels."""
-    return math.sqrt(mean(mean(row["unseen"]) for row in runs))
-
-
 def kernels_of(result: dict[str, Any], teacher: str) -> list[str]:
     """The kernels that learned from a teacher."""
     rows = [row for row in result["runs"] if row["teacher"] == teacher]
@@ -165,10 +141,10 @@ def check(result: dict[str, Any]) -> None:
         at_float, at_half = (chosen(result, name, trained) for trained in TRAINED)
         assert max(ratios(at_float)) < 2, (name, ratios(at_float))
         assert min(ratios(at_half)) > 100, (name, ratios(at_half))
-        loss = unseen(at_half) / unseen(at_float)
+        loss = rms(at_half) / rms(at_float)
         assert loss < 1.2 if name == few else loss > 4, (name, loss)
     net, few = (chosen(result, name, "half", "band-limited") for name in (NET, few))
-    assert unseen(few) < 0.1 * unseen(net), (unseen(few), unseen(net))
+    assert rms(few) < 0.1 * rms(net), (rms(few), rms(net))
 
 
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -178,7 +154,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     errors = "; ".join(
         f"{name}, {teacher} teacher: "
         + " and ".join(
-            f"{unseen(chosen(result, name, trained, teacher)):.2g}"
+            f"{rms(chosen(result, name, trained, teacher)):.2g}"
             for trained in TRAINED[::-1]
         )
         for teacher in teachers()
@@ -215,9 +191,11 @@ def plot(record: dict[str, Any], figure: Path) -> None:
     left, right = panels[0].subplots(1, 2, width_ratios=(1.3, 1))
     _draw_errors(left, result)
     _draw_scales(right, result)
-    panels[0].legend(
-        *left.get_legend_handles_labels(), loc="outside lower left", ncols=4
-    )
+    for ax, side, columns in ((left, "left", 4), (right, "right", 2)):
+        handles, labels = ax.get_legend_handles_labels()
+        panels[0].legend(
+            handles, labels, loc=f"outside lower {side}", ncols=columns, fontsize=8
+        )
     names = kernels_of(result, "bicubic")
     axes = panels[1].subplots(2, len(names) + 1)
     shown = [
@@ -274,7 +252,8 @@ def _draw_scales(ax: Any, result: dict[str, Any]) -> None:
     ax.set(yscale="log", xlabel="unseen scale (geometric mean of both axes)")
     ax.set_ylabel("root mean square error, grey levels")
     ax.set_title("Error at each unseen scale, bicubic teacher", size=11)
-    ax.legend(fontsize=8, loc="center right")
+    ax.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+    ax.minorticks_off()
 
 
 def _draw_kernels(

@@ -1,9 +1,9 @@
 """Shrinking gradually is more shift-equivariant than in one step.
 
 Three layers halve the image: one by 1/2 and two that keep the size, two by the square
-root of 1/2, or three by its cube root; and ordinary convolutions, one with a stride of
-2. Each is trained with a linear classifier on the mean of its features. The price of
-going gradually is that the layers in between compute more pixels.
+root of 1/2, or three by its cube root; and ordinary convolutions, the last with a
+stride of 2. Each is trained with a linear classifier on the mean of its features. What
+shrinks early also has fewer pixels to compute.
 """
 
 import statistics

@@ -43,7 +43,8 @@ class Config:
     sgd_variants: tuple[str, ...] = ("resized", "resized cosines", "cosine", "mlp")
     timed_images: int = 128
     rounds: int = 5
-    partial: str | None = "out/kernel_study.partial.json"  # a cut run goes on from it
+    # A run that was cut goes on from it.
+    partial: str | None = "experiments/results/kernel_study.partial.json"
 
 
 QUICK = Config(

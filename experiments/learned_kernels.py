@@ -5,6 +5,8 @@ The teachers are bicubic, and a Gaussian with a different sigma in each axis, ro
 what the teacher makes of it at a new random scale in each axis. The Laplacian, because
 neighbors in a photograph are alike: there a kernel may be wrong in its fine detail, and
 hardly be wrong in its output. What is learned from the photograph itself is shown, too.
+Patches at small scales are few pixels: they throw a kernel back now and then, until the
+learning rate falls.
 """
 
 import math
@@ -49,7 +51,7 @@ POINTS = 50
 
 # The darkest color, and how much darker differences are drawn.
 LIMITS = {"bicubic": 1.0, "Gaussian": 0.4}
-DARKER = 10
+DARKER = 30
 
 
 def teachers() -> dict[str, ContinuousKernel]:

@@ -33,6 +33,8 @@ def test_quick_variant(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_committed_record(name):
     """It holds the claim, and was made by the full setting as it stands now."""
+    if name in _table.missing():
+        pytest.skip(f"{name} HAS NO RECORD: python -m experiments {name}")
     experiment = import_module(f"experiments.{name}")
     record = _record.read(_record.RESULTS / f"{name}.json")
     config = _record.as_json(asdict(experiment.Config()))

@@ -132,7 +132,7 @@ class ScaleEnsemble(nn.Module):
     """One network at several scale sequences; its outputs, combined.
 
     The members share all parameters: the ensemble is as large as the network, and as
-    slow as so many networks. `contconv.models.schedules` makes sequences.
+    slow as so many networks. ``contconv.models.schedules`` makes sequences.
 
     Args:
         model: Any network with continuous layers, whose output is one tensor of the

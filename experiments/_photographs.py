@@ -3,7 +3,7 @@
 import base64
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from statistics import mean
 from typing import Any
@@ -134,23 +134,24 @@ def learn_at(
     unseen: list[Scale],
     *,
     pixels: int,
-    patch: int,
+    sizes: Sequence[int],
     iterations: int,
     engine: str = "auto",
 ) -> dict[str, Any]:
     """Learn at one scale; mean square errors there, on average, and at unseen scales.
 
-    Learned from and tested on random squares of ``patch`` pixels of `edges`: for the
-    unseen scales one each, for the seen one the same squares.
+    Learned from and tested on random squares of `edges`: for the unseen scales one
+    each, for the seen one the same squares. Their sizes are drawn, too: where the grid
+    of a float scale lies between the pixels depends on the size.
     """
     image = edges(pixels)
-    squares = [crop(image, patch) for _ in unseen]
+    squares = [crop(image, choice(sizes)) for _ in unseen]
     rate = RATES[NET if isinstance(kernel, MLPKernel) else "cosines"]
     deque(
         learning(
             kernel,
             teacher,
-            lambda: (crop(image, patch), scale),
+            lambda: (crop(image, choice(sizes)), scale),
             iterations,
             rate,
             engine,
@@ -171,6 +172,11 @@ def rms(runs: list[dict[str, Any]], key: str = "unseen") -> float:
     """Root mean square error of some runs, at unseen scales or in training."""
     squares = [mean(row[key]) if key == "unseen" else row[key] for row in runs]
     return math.sqrt(mean(squares))
+
+
+def choice(sizes: Sequence[int]) -> int:
+    """One of them, at random."""
+    return sizes[int(torch.randint(len(sizes), ()))]
 
 
 @torch.no_grad()

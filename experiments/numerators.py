@@ -32,7 +32,7 @@ class Config:
     float_scale: float = 0.70710678
     numerators: tuple[int, ...] = (1, 2, 3, 5, 7, 8, 9, 11, 12)
     pixels: int = 176  # width and height of the part that is learned from
-    patch: int = 40  # pixels a side, cut out at random; the multiple of q next to it
+    patches: tuple[int, int] = (32, 48)  # pixels a side; for p/q the multiples of q
     test_scales: tuple[float, float] = (0.3, 1.3)
     test_count: int = 100
     widths: tuple[int, ...] = (64, 64, 64, 16)
@@ -47,7 +47,7 @@ class Config:
 QUICK = Config(
     numerators=(1, 5),
     pixels=64,
-    patch=24,
+    patches=(14, 28),
     test_count=6,
     widths=(32, 32, 32, 8),
     iterations=100,
@@ -91,7 +91,8 @@ def closest(near: float, numerator: int) -> Fraction:
 @torch.no_grad()
 def timed(config: Config, scale: Fraction) -> dict[str, Any]:
     """Milliseconds of a forward pass in each engine, and of `F.conv2d` beside it."""
-    channels, pixels = config.channels, _multiple(scale, config.timed_pixels)
+    channels, q = config.channels, scale.denominator
+    pixels = q * round(config.timed_pixels / q)
     image = torch.randn(1, channels, pixels, pixels)
     layers = {
         engine: ContinuousConv2d(channels, channels, 3, scale=scale, engine=engine)
@@ -118,10 +119,12 @@ def learn(
     unseen = [
         _photographs.uniform(*config.test_scales) for _ in range(config.test_count)
     ]
-    scale, patch, engine = config.float_scale, config.patch, "auto"
+    scale, engine = config.float_scale, "auto"
+    sizes = range(config.patches[0], config.patches[1] + 1)
     if numerator is not None:
         scale = closest(config.near, numerator)
-        patch = _multiple(scale, config.patch)
+        # The grid then ends with a period, and its phases are always the same.
+        sizes = [size for size in sizes if size % scale.denominator == 0]
         engine = "periodic" if numerator <= LARGEST else "auto"
     errors = _photographs.learn_at(
         (scale, scale),
@@ -129,16 +132,11 @@ def learn(
         CubicKernel(),
         unseen,
         pixels=config.pixels,
-        patch=patch,
+        sizes=sizes,
         iterations=config.iterations,
         engine=engine,
     )
     return {"kernel": name, "numerator": numerator, "seed": seed, **errors}
-
-
-def _multiple(scale: Fraction, pixels: int) -> int:
-    """The multiple of q next to so many pixels: the grid then ends with a period."""
-    return scale.denominator * max(1, round(pixels / scale.denominator))
 
 
 def chosen(

@@ -172,8 +172,8 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         (
             f"Fig. 7: Internal-Net trained at exactly 1/2, {what}",
             "two orders of magnitude (aim: above 100)",
-            f"{floor:.0e} at least, as training ends at rounding errors; over the error "
-            f"at unseen scales after a float scale: {loss**2:,.0f} ({loss:.0f})",
+            f"{floor:.0e} at least, as training ends at rounding errors; over the "
+            f"error at unseen scales after a float scale: {loss**2:,.0f} ({loss:.0f})",
         ),
         (
             "Error at unseen scales, trained at 1/2 and at a float scale (root mean "

@@ -1,9 +1,12 @@
-"""Shrinking gradually is more shift-equivariant than in one step.
+"""Is shrinking gradually more shift-equivariant than in one step? Not shown here.
 
 Three layers halve the image: one by 1/2 and two that keep the size, two by the square
 root of 1/2, or three by its cube root; and ordinary convolutions, the last with a
 stride of 2. Each is trained with a linear classifier on the mean of its features. What
 shrinks early also has fewer pixels to compute.
+
+The paper's measure counts whatever does not move, too: ordinary convolutions come close
+to 1, since their features are mostly a constant, and classify worst.
 """
 
 import statistics
@@ -135,12 +138,10 @@ def means(result: dict[str, Any], name: str) -> list[float]:
 
 
 def check(result: dict[str, Any]) -> None:
-    """The more gradual, the more equivariant."""
-    mean = {name: statistics.mean(means(result, name)) for name in SCALES}
-    assert all(0 < value <= 1 for value in mean.values())
-    if result["epochs"] > 1:
-        _, *continuous = SCALES
-        assert mean[continuous[0]] < mean[continuous[1]] < mean[continuous[2]], mean
+    """Nothing is claimed but that these are similarities of networks that learned."""
+    for row in result["networks"]:
+        assert all(0 < value <= 1 for value in row["similarity"])
+        assert result["epochs"] == 1 or row["accuracy"] > 20
 
 
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:

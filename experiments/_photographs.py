@@ -138,7 +138,7 @@ def learn_at(
     iterations: int,
     engine: str = "auto",
 ) -> dict[str, Any]:
-    """Learn at one scale; mean square errors there, on average, and at unseen scales.
+    """Learn at one scale; mean square errors there, and at unseen scales.
 
     Learned from and tested on random squares of `edges`: for the unseen scales one
     each, for the seen one the same squares. Their sizes are drawn, too: where the grid
@@ -158,20 +158,21 @@ def learn_at(
         ),
         maxlen=0,
     )
+    errors = [
+        error(kernel, teacher, square, other)
+        for square, other in zip(squares, unseen, strict=True)
+    ]
     return {
         "train": mean(error(kernel, teacher, square, scale) for square in squares),
-        "unseen": [
-            error(kernel, teacher, square, other)
-            for square, other in zip(squares, unseen, strict=True)
-        ],
+        "unseen": mean(errors),
+        "each": [float(f"{value:.4g}") for value in errors],
         "relative_error": relative_error(kernel, teacher),
     }
 
 
 def rms(runs: list[dict[str, Any]], key: str = "unseen") -> float:
     """Root mean square error of some runs, at unseen scales or in training."""
-    squares = [mean(row[key]) if key == "unseen" else row[key] for row in runs]
-    return math.sqrt(mean(squares))
+    return math.sqrt(mean(row[key] for row in runs))
 
 
 def choice(sizes: Sequence[int]) -> int:

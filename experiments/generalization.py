@@ -12,7 +12,6 @@ teacher, which they learn exactly, at 1/2 as well.
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import torch
@@ -98,18 +97,19 @@ def learn(
         sizes=range(smallest, largest + 1, 1 if trained == "float" else 2),
         iterations=config.iterations,
     )
-    shown = seed == 0 and name_of_teacher == "bicubic"
-    sampled = _photographs.packed(_photographs.sampled(kernel, 50)) if shown else None
-    return {
+    row = {
         "teacher": name_of_teacher,
         "kernel": name,
         "trained": trained,
         "seed": seed,
         "scale": scale,
-        "unseen_scales": unseen,
-        **errors,
-        "sampled": sampled,
     }
+    if seed > 0 or name_of_teacher != "bicubic":
+        del errors["each"]
+        return {**row, **errors}
+    means = [round(math.sqrt(math.prod(pair)), 4) for pair in unseen]
+    picture = _photographs.packed(_photographs.sampled(kernel, 50))
+    return {**row, **errors, "unseen_scales": means, "sampled": picture}
 
 
 def chosen(
@@ -126,7 +126,7 @@ def chosen(
 
 def ratios(runs: list[dict[str, Any]]) -> list[float]:
     """Mean square error at unseen scales over that of training, for each seed."""
-    return [mean(row["unseen"]) / row["train"] for row in runs]
+    return [row["unseen"] / row["train"] for row in runs]
 
 
 def kernels_of(result: dict[str, Any], teacher: str) -> list[str]:
@@ -222,7 +222,7 @@ def _draw_errors(ax: Any, result: dict[str, Any]) -> None:
     for row in result["runs"]:
         x = columns.index((row["teacher"], row["kernel"]))
         x += 0.3 * TRAINED.index(row["trained"]) - 0.15 + 0.06 * (row["seed"] - 1)
-        ends = [math.sqrt(row["train"]), math.sqrt(mean(row["unseen"]))]
+        ends = [math.sqrt(row["train"]), math.sqrt(row["unseen"])]
         color = COLORS[row["trained"]]
         ax.plot([x, x], ends, "-", color=color, lw=1, alpha=0.5)
         ax.plot(x, ends[0], "o", color=color, mfc="white", ms=6)
@@ -244,8 +244,8 @@ def _draw_scales(ax: Any, result: dict[str, Any]) -> None:
         for trained in TRAINED:
             row = chosen(result, name, trained)[0]
             ax.plot(
-                [math.sqrt(y * x) for y, x in row["unseen_scales"]],
-                [math.sqrt(square) for square in row["unseen"]],
+                row["unseen_scales"],
+                [math.sqrt(square) for square in row["each"]],
                 marker,
                 color=COLORS[trained],
                 ms=4,

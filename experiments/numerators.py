@@ -136,6 +136,7 @@ def learn(
         iterations=config.iterations,
         engine=engine,
     )
+    del errors["each"]
     return {"kernel": name, "numerator": numerator, "seed": seed, **errors}
 
 

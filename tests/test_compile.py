@@ -239,6 +239,6 @@ def test_other_scales_of_a_compiled_network():
     image = torch.randn(2, 3, 15, 14)
     function, counter = compiled(model)
     for sequence in SEQUENCES:
-        with using_scales(function, sequence):
+        with using_scales(model, sequence):
             check(model, function, image)
     assert counter.frame_count == len(SEQUENCES)

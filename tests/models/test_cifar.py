@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from contconv import ContinuousConv2d, using_scales
-from contconv.kernels import CosineKernel, MLPKernel
+from contconv.kernels import CosineKernel, LinearKernel, MLPKernel
 from contconv.models import BaselineNet, CCNet, schedules
 from contconv.nn import continuous_layers, scales_of
 
@@ -59,7 +59,7 @@ def test_keeps_the_frame():
     model = CCNet(1, in_channels=1).double()
     for layer in continuous_layers(model):
         layer.padding_mode = "replicate"
-        layer.kernel = _linear_interpolation()
+        layer.kernel = LinearKernel(ndim=2)
         assert layer.bias is not None
         nn.init.zeros_(layer.bias)
     first = model.features[0]
@@ -70,12 +70,6 @@ def test_keeps_the_frame():
     expected = 4 * torch.arange(8.0, dtype=torch.float64) + 1.5
     out = model.features(ramp)[0, 0, 4]
     torch.testing.assert_close(out[3:5], expected[3:5])
-
-
-def _linear_interpolation() -> nn.Module:
-    from contconv.kernels import LinearKernel
-
-    return LinearKernel(ndim=2)
 
 
 @pytest.mark.parametrize("build", [BaselineNet, CCNet])

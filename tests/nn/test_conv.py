@@ -278,7 +278,7 @@ def test_training_step_beside_a_convolution(kernel):
 @pytest.mark.parametrize("scale", TWO, ids=repr)
 def test_forms_of_scale(scale):
     layer = ContinuousConv2d(4, 3, 3, scale=scale)
-    assert layer.scale == (2, 2)
+    assert layer.scale is not None and layer.scale == (2, 2)
     # NumPy's whole numbers would overflow where Python's grow.
     assert {type(ratio.numerator) for ratio in layer.scale} == {int}
     x = image(2)

@@ -135,9 +135,9 @@ def test_ensemble_follows_the_network(model):
     [
         (lambda m: ScaleEnsemble(m, []), ValueError, "at least one"),
         (lambda m: ScaleEnsemble(m, [[0.5]]), ValueError, "3 continuous layers, got 1"),
-        (lambda m: ScaleEnsemble(m, [0.5]), TypeError, "sequence must be a list"),
+        (lambda m: ScaleEnsemble(m, [0.5]), TypeError, "sequence must be"),  # type: ignore
         (lambda m: ScaleEnsemble(m, [None], reduce="mode"), ValueError, "unknown redu"),
-        (lambda m: ScaleEnsemble(m, [None], reduce=3), TypeError, "reduce must be one"),
+        (lambda m: ScaleEnsemble(m, [None], reduce=3), TypeError, "reduce must"),  # type: ignore
         (lambda m: ScaleEnsemble(m, [None], size=0), ValueError, "size must be at"),
         (lambda m: ScaleEnsemble(nn.ReLU(), [[]]), ValueError, "no continuous layer"),
     ],

@@ -112,7 +112,8 @@ def random(
     if not (math.isfinite(evenness) and evenness > 0):
         raise ValueError(f"evenness must be positive and finite, got {evenness}")
     concentration = torch.full((axes, layers), float(evenness), dtype=torch.float64)
-    drawn = torch._standard_gamma(concentration, generator)
+    # `torch.distributions` takes no generator.
+    drawn = torch._standard_gamma(concentration, generator)  # type: ignore
     return _sequence(overall, (drawn / drawn.sum(1, keepdim=True)).tolist())
 
 

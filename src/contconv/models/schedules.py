@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from contconv._scale import Scale, as_ratios, as_whole
+from contconv._types import no_type_check
 
 ScaleSequence = list[tuple[Fraction, ...]]
 
@@ -20,6 +21,7 @@ ScaleSequence = list[tuple[Fraction, ...]]
 _CHAIN = 10**5
 
 
+@no_type_check
 def equal(layers: int, overall: Scale, *, axes: int = 2) -> ScaleSequence:
     """The same scale for every layer, up to rounding: the ``layers``-th root.
 
@@ -47,6 +49,7 @@ def equal(layers: int, overall: Scale, *, axes: int = 2) -> ScaleSequence:
     return _sequence(overall, shares)
 
 
+@no_type_check
 def alternating(layers: int, overall: Scale, *, first: int = 0) -> ScaleSequence:
     """Each layer scales one axis only, by turns, of images with two axes.
 
@@ -76,6 +79,7 @@ def alternating(layers: int, overall: Scale, *, first: int = 0) -> ScaleSequence
     return _sequence(overall, shares)
 
 
+@no_type_check
 def random(
     layers: int,
     overall: Scale,
@@ -117,6 +121,7 @@ def random(
     return _sequence(overall, (drawn / drawn.sum(1, keepdim=True)).tolist())
 
 
+@no_type_check
 def jittered(
     sequence: Sequence[Scale],
     amount: float,

@@ -216,6 +216,7 @@ def _checked(model: nn.Module, sequences: Any, size: Any) -> list[Any]:
     return checked
 
 
+@no_type_check
 def _reduction(reduce: Reduce | str) -> Reduce:
     if not isinstance(reduce, str):
         if callable(reduce):

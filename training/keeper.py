@@ -64,11 +64,12 @@ class Keeper:
         return self.folder is not None and position.step % self.every == 0
 
     def save(self, position: Position) -> None:
-        """Write a checkpoint, in the first process."""
+        """Write a checkpoint, in the first process; all go on when it is there."""
         if self.folder and processes.rank() == 0:
             checkpoints.save(
                 self.folder, self.model, self.optimizer, position, self.identity
             )
+        processes.meet()
 
     def _tidy(self, folder: Path) -> None:
         """Remove what a process that was killed while it wrote has left."""

@@ -40,6 +40,18 @@ def most(value: int, device: torch.device) -> int:
     return int(values.item())
 
 
+def meet() -> None:
+    """Wait until all processes have come here.
+
+    A training ends with it. Threads of Gloo let go of the tensors that they summed a
+    moment after the sum is there, and need the interpreter for that: where it was on
+    its way out by then, the process aborted. (`DistributedDataParallel` keeps these
+    threads alive, beyond the end of the group.)
+    """
+    if count() > 1:
+        dist.barrier()
+
+
 @contextmanager
 def started(device: str | None = None) -> Iterator[torch.device]:
     """Join the other processes, if `torchrun` started this one.
@@ -73,9 +85,9 @@ def started(device: str | None = None) -> Iterator[torch.device]:
 def first_alone() -> Iterator[None]:
     """Let the first process do something before the others do it."""
     if rank() > 0:
-        dist.barrier()
+        meet()
     try:
         yield
     finally:
-        if rank() == 0 and count() > 1:
-            dist.barrier()
+        if rank() == 0:
+            meet()

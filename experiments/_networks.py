@@ -41,7 +41,7 @@ class Kind(NamedTuple):
 
 
 # Learning rates. Each the best of three in a trial, of 4 epochs of 6,400 images.
-RATES = {"baseline": 2e-3, "strided": 5e-3, "cosine": 5e-3, "mlp": 5e-3}
+RATES = {"baseline": 2e-3, "strided": 5e-3, "cosine": 5e-3, "mlp": 5e-3, "spline": 5e-3}
 
 
 @dataclass(frozen=True)

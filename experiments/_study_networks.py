@@ -7,7 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from contconv import ContinuousConv2d
-from contconv.kernels import ContinuousKernel, CosineKernel, MLPKernel, SeparableKernel
+from contconv.kernels import (
+    ContinuousKernel,
+    CosineKernel,
+    MLPKernel,
+    SeparableKernel,
+    SplineKernel,
+)
 from experiments._candidates import (
     FrequencyConv2d,
     PixelKernel,
@@ -16,6 +22,7 @@ from experiments._candidates import (
     SineLayerKernel,
     WindowedKernel,
 )
+from experiments._upsamplers import FourierKernel
 
 # From channels, number of the layer and size of its output to the layer.
 MakeLayer = Callable[[int, int, int], nn.Module]
@@ -29,7 +36,7 @@ class Variant(NamedTuple):
 
     title: str
     layer: MakeLayer
-    family: str  # "conv", "fixed basis" or "Internal-Net"
+    family: str  # "conv", "fixed basis", "spline" or "Internal-Net"
     width: float = 1.0  # channels over those of the others, for as many parameters
 
 
@@ -119,6 +126,23 @@ VARIANTS = {
     ),
     "wide sine": Variant(
         "5x5 pixels, 3x3 sines", _continuous(SineKernel, 5), "fixed basis"
+    ),
+    "fourier": Variant(
+        "Fourier: periodic over the support", _continuous(FourierKernel), "fixed basis"
+    ),
+    "fourier 4": Variant(
+        "the same, 4x4 pixels, 3x3 functions",
+        _continuous(FourierKernel, 4),
+        "fixed basis",
+    ),
+    "linear spline": Variant(
+        "linear spline, 4x4 pixels", _continuous(SplineKernel, 4, degree=1), "spline"
+    ),
+    "spline": Variant(
+        "SplineKernel: quadratic, 5x5", _continuous(SplineKernel, 5), "spline"
+    ),
+    "cubic spline": Variant(
+        "cubic spline, 6x6 pixels", _continuous(SplineKernel, 6, degree=3), "spline"
     ),
     "mlp": Variant(
         "MLPKernel (144, 8), the default", _continuous(MLPKernel), "Internal-Net"

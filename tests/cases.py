@@ -16,6 +16,7 @@ from contconv.kernels import (
     CubicKernel,
     GaussianKernel,
     MLPKernel,
+    SplineKernel,
 )
 
 
@@ -89,6 +90,11 @@ CASES = {
     ),
     "frequencies": Case(
         (1, 2, 6, 6), cosine(2, 3, (3, 3), frequencies=(5, 2)), {"scale": 0.9}
+    ),
+    "spline": Case(
+        (2, 3, 7, 6),
+        lambda dtype: SplineKernel(3, 4, (5, 4), dtype=dtype),
+        {"scale": (0.71, 1.3)},
     ),
     "1d": Case((2, 3, 13), cosine(3, 2, (5,)), {"scale": 1.618}),
     "3d": Case((1, 2, 3, 4, 5), cosine(2, 2, (3, 2, 3)), {"scale": (1.5, 0.7, 1)}),

@@ -7,11 +7,12 @@ from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 
 from contconv import continuous_conv
 from contconv.engines import ENGINES
-from contconv.kernels import CosineKernel, GaussianKernel, MLPKernel
+from contconv.kernels import CosineKernel, GaussianKernel, MLPKernel, SplineKernel
 from tests.cases import skip_refused
 
 KERNELS = {
     "cosine": lambda: CosineKernel(2, 2, (3, 2), dtype=torch.float64),
+    "spline": lambda: SplineKernel(2, 2, (4, 3), dtype=torch.float64),
     "mlp": lambda: MLPKernel(2, 2, (3, 2), widths=(5, 3), dtype=torch.float64),
     "gaussian": lambda: GaussianKernel([[1.0, 0.5], [0.5, 1.0]], (3, 3)),
 }

@@ -36,7 +36,7 @@ def train(
     source: str,
     *,
     model: Literal["ccnet", "baseline"] = "ccnet",
-    kernel: Literal["cosine", "mlp"] = "cosine",
+    kernel: Literal["cosine", "mlp", "spline"] = "cosine",
     channels: int = 32,
     out: Path | None = None,
     resume: bool = False,

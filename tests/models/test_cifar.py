@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from contconv import ContinuousConv2d, using_scales
-from contconv.kernels import CosineKernel, LinearKernel, MLPKernel
+from contconv.kernels import CosineKernel, LinearKernel, MLPKernel, SplineKernel
 from contconv.models import BaselineNet, CCNet, schedules
 from contconv.nn import continuous_layers, scales_of
 
@@ -34,8 +34,9 @@ def test_layers():
     assert [type(m) for m in model.classifier].count(nn.Linear) == 3
 
 
-def test_as_many_parameters_with_cosines():
-    baseline, continuous = BaselineNet(16), CCNet(16)
+@pytest.mark.parametrize("kernel", ["cosine", "spline"])
+def test_as_many_parameters(kernel):
+    baseline, continuous = BaselineNet(16), CCNet(16, kernel=kernel)
     assert sum(p.numel() for p in baseline.parameters()) == sum(
         p.numel() for p in continuous.parameters()
     )
@@ -84,6 +85,9 @@ def test_activations_keep_their_scale(build):
 def test_kernels():
     assert isinstance(continuous_layers(CCNet(2))[0].kernel, CosineKernel)
     assert isinstance(continuous_layers(CCNet(2, kernel="mlp"))[0].kernel, MLPKernel)
+    layer = continuous_layers(CCNet(2, kernel="spline"))[0]
+    assert isinstance(layer.kernel, SplineKernel)
+    assert layer.kernel_size == (5, 5)
 
     def wide(i: int, o: int, size: tuple[int, int]) -> MLPKernel:
         return MLPKernel(i, o, size, widths=(20, 8))

@@ -10,3 +10,4 @@ from contconv.kernels.analytic import LanczosKernel as LanczosKernel
 from contconv.kernels.analytic import LinearKernel as LinearKernel
 from contconv.kernels.cosine import CosineKernel as CosineKernel
 from contconv.kernels.mlp import MLPKernel as MLPKernel
+from contconv.kernels.spline import SplineKernel as SplineKernel

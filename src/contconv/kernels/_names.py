@@ -13,6 +13,7 @@ from contconv.kernels.analytic import (
 )
 from contconv.kernels.cosine import CosineKernel
 from contconv.kernels.mlp import MLPKernel
+from contconv.kernels.spline import SplineKernel
 
 _CLASSICAL: dict[str, Callable[[int], ContinuousKernel]] = {
     "box": lambda ndim: BoxKernel(ndim=ndim),
@@ -27,6 +28,7 @@ _CLASSICAL: dict[str, Callable[[int], ContinuousKernel]] = {
 _LEARNED: dict[str, Callable[..., ContinuousKernel]] = {
     "cosine": CosineKernel,
     "mlp": MLPKernel,
+    "spline": SplineKernel,
 }
 
 CLASSICAL_NAMES, LEARNED_NAMES = tuple(_CLASSICAL), tuple(_LEARNED)

@@ -18,6 +18,9 @@ KernelFactory = Callable[[int, int, tuple[int, int]], ContinuousKernel]
 # Rectified linear units halve the mean square of what they are given.
 _GAIN = math.sqrt(2)
 
+# Supports with as many parameters as 3x3 pixels, where they are not 3x3.
+_SIZES = {"spline": 5}
+
 
 class _Classifier(nn.Module):
     """Eight layers of convolutions down to a quarter of the size, then three linear."""
@@ -102,8 +105,9 @@ class CCNet(_Classifier):
     Args:
         channels: Channels of every convolution.
         kernel: The kernel of the continuous layers: ``"cosine"``, ``"mlp"`` (the
-            paper's Internal-Net), or a function of the input and output channels and
-            the kernel size that returns a new one.
+            paper's Internal-Net), both on 3x3 pixels, ``"spline"`` (on 5x5, with as
+            many parameters), or a function of the input and output channels and of
+            ``(3, 3)`` that returns a new one, of any size.
         scales: The scales of the seven continuous layers; the last layer gives 8x8
             pixels at any.
         hidden: Width of the linear layers between.
@@ -146,7 +150,8 @@ def _continuous(
 ) -> ContinuousConv2d:
     """A layer whose response keeps the scale of the activations through ReLU."""
     made = kernel if isinstance(kernel, str) else kernel(channels, channels, (3, 3))
-    layer = ContinuousConv2d(channels, channels, 3, scale=scale, kernel=made)
+    size = _SIZES.get(made, 3) if isinstance(made, str) else made.kernel_size
+    layer = ContinuousConv2d(channels, channels, size, scale=scale, kernel=made)
     reset = getattr(layer.kernel, "reset_parameters", None)
     if reset is not None and isinstance(kernel, str):
         reset(_GAIN)

@@ -241,8 +241,9 @@ class ContinuousConv2d(ContinuousConv):
         bias: Whether to add a learned bias to each output channel.
         padding_mode: What lies outside the input: ``"zeros"``, ``"reflect"``,
             ``"replicate"``, ``"circular"`` or ``"symmetric"``.
-        kernel: ``"cosine"``, ``"mlp"``, or a kernel of one's own; one with a single
-            input and output channel serves all channels, with ``groups=in_channels``.
+        kernel: ``"cosine"``, ``"mlp"``, ``"spline"``, or a kernel of one's own; one
+            with a single input and output channel serves all channels, with
+            ``groups=in_channels``.
         antialias: Whether to stretch the kernel where an axis shrinks, as classical
             resizing does.
         engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,

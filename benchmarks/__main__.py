@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import growth
-from benchmarks.allocator import restart_with_kept_memory
 from benchmarks.check import changes
 from benchmarks.figures import draw_growth, draw_targets
 from benchmarks.parts import PARTS, RESULTS
 from benchmarks.runner import Result, Settings, measure
 from benchmarks.standing import standing
 from experiments import _record
+from training.allocator import restart_with_kept_memory
 
 # Where records of a few cases go: the committed ones have all.
 QUICK = Path("out") / "benchmarks"

@@ -20,8 +20,8 @@ from statistics import median
 
 import torch
 
-from benchmarks.allocator import giving_back
 from benchmarks.contender import Contender
+from training.allocator import giving_back
 
 _PROCESS = Path("/proc/self")
 _REPEATS = 3

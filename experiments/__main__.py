@@ -9,6 +9,7 @@ from pkgutil import iter_modules
 from cyclopts import App
 
 from experiments import _record
+from training.allocator import restart_with_kept_memory
 
 NAMES = [m.name for m in iter_modules([str(_record.ROOT)]) if m.name[0] != "_"]
 
@@ -53,4 +54,5 @@ def table() -> None:
 
 
 if __name__ == "__main__":
+    restart_with_kept_memory()
     app()

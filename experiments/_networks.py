@@ -93,7 +93,7 @@ def new_network(kind: Kind, setting: Setting) -> Classifier:
         return BaselineNet(setting.channels)
     if kind.network == "strided":
         scales = [Fraction(1, stride) for stride in BaselineNet.strides[1:]]
-        return CCNet(setting.channels, scales=scales)
+        return CCNet(setting.channels, kernel="cosine", scales=scales)
     return CCNet(setting.channels, kernel=kind.network)
 
 

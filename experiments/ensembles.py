@@ -21,7 +21,7 @@ from contconv.nn import continuous_layers, scales_of
 from experiments import _networks
 from experiments._networks import Kind, Setting, Trained
 
-KINDS = (Kind("cosine"), Kind("cosine", 0.15))
+KINDS = (Kind("spline"), Kind("spline", 0.15))
 
 # Gains in points of accuracy, over a single network.
 PAPER = {2: 1.7, 3: 2.4}
@@ -32,7 +32,7 @@ class Config:
     """The networks, the members, and how the members differ."""
 
     setting: Setting = _networks.FULL
-    test_images: int = 5000
+    test_images: int = 2000
     members: int = 16
     changes: tuple[float, ...] = (0.05, 0.15, 0.3)
     evenness: float = 4.0  # of random shares of the overall scale

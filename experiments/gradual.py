@@ -1,9 +1,9 @@
-"""Is shrinking gradually more shift-equivariant than in one step? Not shown here.
+"""Shrinking gradually, features move with the image better than in one step.
 
 Three layers halve the image: one by 1/2 and two that keep the size, two by the square
-root of 1/2, or three by its cube root; and ordinary convolutions, the last with a
-stride of 2. Each is trained with a linear classifier on the mean of its features. What
-shrinks early also has fewer pixels to compute.
+root of 1/2, or three by its cube root; with splines and with cosines. And ordinary
+convolutions, the last with a stride of 2. Each is trained with a linear classifier on
+the mean of its features. What shrinks early also has fewer pixels to compute.
 
 The paper's measure counts whatever does not move, too: ordinary convolutions come close
 to 1, since their features are mostly a constant, and classify worst.
@@ -52,28 +52,29 @@ QUICK = Config(
     rounds=3,
 )
 
-# The scales of the three layers; None stands for ordinary convolutions.
-SCALES: dict[str, tuple[float, ...] | None] = {
-    "stride of 2": None,
+CONV = "stride of 2"
+
+# The scales of the three layers.
+SCALES: dict[str, tuple[float, ...]] = {
     "one by 1/2": (1, 1, 1 / 2),
     "two by the square root": (1, 0.5 ** (1 / 2), 0.5 ** (1 / 2)),
     "three by the cube root": (0.5 ** (1 / 3),) * 3,
 }
 
+# Widths that have as many parameters as 3x3 filters.
+KERNELS = {"spline": 5, "cosine": 3}
+
+NAMES = (CONV, *(f"{way}, {kernel}s" for kernel in KERNELS for way in SCALES))
+
 
 class HalvingNet(nn.Module):
     """Three layers that halve an image, and a classifier on the mean of each map."""
 
-    def __init__(self, channels: int, scales: tuple[float, ...] | None) -> None:
+    def __init__(self, channels: int, name: str) -> None:
         super().__init__()
-        widths = (3, channels, channels, channels)
-        layers: list[nn.Module] = []
-        for i in range(3):
-            sizes = (widths[i], widths[i + 1], 3)
-            if scales is None:
-                layers.append(nn.Conv2d(*sizes, stride=1 + (i == 2), padding=1))
-            else:
-                layers.append(ContinuousConv2d(*sizes, scale=scales[i]))
+        layers = [
+            _layer(name, 3 if i == 0 else channels, channels, i) for i in range(3)
+        ]
         if isinstance(layers[-1], ContinuousConv2d):
             layers[-1].size = 16
         self.features = nn.Sequential(*(p for one in layers for p in (one, nn.ReLU())))
@@ -83,16 +84,27 @@ class HalvingNet(nn.Module):
         return self.classifier(self.features(images).mean((2, 3)))
 
 
+def _layer(name: str, inputs: int, outputs: int, number: int) -> nn.Module:
+    if name == CONV:
+        stride = 2 if number == 2 else 1
+        return nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1)
+    way, kernel = name.removesuffix("s").split(", ")
+    scale = SCALES[way][number]
+    return ContinuousConv2d(
+        inputs, outputs, KERNELS[kernel], scale=scale, kernel=kernel
+    )
+
+
 def run(config: Config) -> dict[str, Any]:
     """Train each with every seed; similarity, accuracy and costs."""
     sets = _networks.parts("cifar10", config.train_images, config.test_images)
     few = sets.test.images[: config.images]
     images = _networks.normalized(sets, few)
     found = []
-    cases = [(name, seed) for seed in range(config.seeds) for name in SCALES]
+    cases = [(name, seed) for seed in range(config.seeds) for name in NAMES]
     for name, seed in track(cases, "networks"):
         torch.manual_seed(seed)
-        model = HalvingNet(config.channels, SCALES[name])
+        model = HalvingNet(config.channels, name)
         recipe = Recipe(config.epochs, lr=config.lr, seed=seed)
         history = fit(model, sets, recipe, progress=False)
         row = {"name": name, "seed": seed, "loss": history[-1]["loss"]}
@@ -123,7 +135,7 @@ def similarity(model: HalvingNet, images: torch.Tensor, max_shift: int) -> float
 
 def costs(config: Config) -> dict[str, dict[str, float]]:
     """Multiply-adds and milliseconds for an image."""
-    models = {name: HalvingNet(config.channels, s) for name, s in SCALES.items()}
+    models = {name: HalvingNet(config.channels, name) for name in NAMES}
     times = time_per_image(models, config.timed_images, config.rounds)
     return {
         name: {"multiply_adds": multiply_adds(model), "milliseconds": times[name]}
@@ -146,7 +158,7 @@ def check(result: dict[str, Any]) -> None:
 
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the table of all claims."""
-    each = [f"{statistics.mean(means(result, name)):.4f} {name}" for name in SCALES]
+    each = [f"{statistics.mean(means(result, name)):.4f} {name}" for name in NAMES]
     ours = "similarity " + ", ".join(each)
     return [("Gradual against abrupt", "gradual is more equivariant", ours)]
 
@@ -157,7 +169,7 @@ def plot(record: dict[str, Any], figure: Path) -> None:
 
     result = record["result"]
     drawing, (left, right) = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
-    for i, name in enumerate(SCALES):
+    for i, name in enumerate(NAMES):
         rows = [row for row in result["networks"] if row["name"] == name]
         left.plot(result["max_shifts"], means(result, name), "o-", ms=4, label=name)
         cost = result["costs"][name]["multiply_adds"] / 1e6

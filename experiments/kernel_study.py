@@ -26,6 +26,8 @@ from experiments._study_networks import VARIANTS, network
 from training.data import ImageSets
 from training.loop import Recipe, fit
 
+FAMILIES = ("conv", "fixed basis", "spline", "Internal-Net")
+
 
 @dataclass(frozen=True)
 class Config:
@@ -40,11 +42,17 @@ class Config:
     seeds: int = 3
     rates: tuple[float, ...] = (1e-3, 3e-3, 1e-2)
     sgd_rates: tuple[float, ...] = (0.02, 0.05, 0.1)
-    sgd_variants: tuple[str, ...] = ("resized", "resized cosines", "cosine", "mlp")
+    sgd_variants: tuple[str, ...] = (
+        "resized",
+        "resized cosines",
+        "cosine",
+        "spline",
+        "mlp",
+    )
     timed_images: int = 128
     rounds: int = 5
     # A run that was cut goes on from it.
-    partial: str | None = "experiments/results/kernel_study.partial.json"
+    partial: str | None = "out/kernel_study.json"
 
 
 QUICK = Config(
@@ -196,7 +204,10 @@ def gained(result: dict[str, Any], name: str, other: str) -> tuple[float, float]
 def check(result: dict[str, Any]) -> None:
     """As many parameters; cosines and the Internal-Net above ordinary convolutions."""
     costs = result["costs"]
-    equal = ("conv", "resized", "resized cosines", "cosine", "pixels", "sine", "wide")
+    equal = (
+        *("conv", "resized", "resized cosines", "cosine", "pixels", "sine", "wide"),
+        *("fourier", "linear spline", "spline", "cubic spline"),
+    )
     assert len({costs[name]["parameters"] for name in equal}) == 1
     if result["epochs"] > 1:
         for name in ("cosine", "mlp"):
@@ -215,6 +226,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("Internal-Net over `nn.Conv2d`, small network", "—", over("mlp", "resized")),
         ("the same, as `nn.Linear` starts", "—", over("plain", "resized")),
         ("cosines over `nn.Conv2d`, small network", "—", over("cosine", "resized")),
+        ("splines over `nn.Conv2d`, small network", "—", over("spline", "resized")),
     ]
 
 
@@ -223,11 +235,11 @@ def plot(record: dict[str, Any], figure: Path) -> None:
     import matplotlib.pyplot as plt
 
     result = record["result"]
-    drawing = plt.figure(figsize=(13, 7), layout="constrained")
+    drawing = plt.figure(figsize=(15, 7.5), layout="constrained")
     panels: Any = drawing.subfigures(1, 2, width_ratios=(2.2, 1))
     left, right = panels
-    axes = left.subplots(2, 3, sharex=True, sharey="row")
-    for i, family in enumerate(("conv", "fixed basis", "Internal-Net")):
+    axes = left.subplots(2, len(FAMILIES), sharex=True, sharey="row")
+    for i, family in enumerate(FAMILIES):
         names = [n for n, v in VARIANTS.items() if v.family == family]
         for j, name in enumerate(dict.fromkeys(("resized", *names))):
             style = {"color": "black", "ls": ":"} if j == 0 else {"color": f"C{j - 1}"}

@@ -94,7 +94,7 @@ def check(result: dict[str, Any]) -> None:
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the table of all claims."""
     rows = []
-    for network in ("strided", "cosine", "mlp"):
+    for network in ("strided", "cosine", "mlp", "spline"):
         for name in INPUTS:
             ours, theirs = (means(result, n, name) for n in (network, "baseline"))
             above = sum(a > b for a, b in zip(ours, theirs, strict=True))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from training.allocator import restart_with_kept_memory
 from training.errors import CheckpointError, DataError
 from training.recipe import Recipe
 
@@ -36,7 +37,7 @@ def train(
     source: str,
     *,
     model: Literal["ccnet", "baseline"] = "ccnet",
-    kernel: Literal["cosine", "mlp", "spline"] = "cosine",
+    kernel: Literal["spline", "cosine", "mlp"] = "spline",
     channels: int = 32,
     out: Path | None = None,
     resume: bool = False,
@@ -117,4 +118,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    restart_with_kept_memory()
     main()

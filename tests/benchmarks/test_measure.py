@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from benchmarks.allocator import KEPT, giving_back, is_kept
 from benchmarks.cases import Case
 from benchmarks.check import compared
 from benchmarks.contender import Contender
@@ -18,6 +17,7 @@ from benchmarks.contenders import contenders
 from benchmarks.measure import alternate
 from benchmarks.memory import MemoryMeter
 from benchmarks.parts import PARTS
+from training.allocator import KEPT, giving_back, is_kept
 
 MEBI = 2**20
 
@@ -91,7 +91,7 @@ def test_memory_is_given_back_only_inside():
 def test_restarts_with_kept_memory():
     code = """
 import os
-from benchmarks.allocator import is_kept, restart_with_kept_memory
+from training.allocator import is_kept, restart_with_kept_memory
 restart_with_kept_memory()
 print(is_kept())
 """

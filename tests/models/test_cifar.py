@@ -83,11 +83,11 @@ def test_activations_keep_their_scale(build):
 
 
 def test_kernels():
-    assert isinstance(continuous_layers(CCNet(2))[0].kernel, CosineKernel)
-    assert isinstance(continuous_layers(CCNet(2, kernel="mlp"))[0].kernel, MLPKernel)
-    layer = continuous_layers(CCNet(2, kernel="spline"))[0]
-    assert isinstance(layer.kernel, SplineKernel)
-    assert layer.kernel_size == (5, 5)
+    for name, kind in (("cosine", CosineKernel), ("mlp", MLPKernel)):
+        layer = continuous_layers(CCNet(2, kernel=name))[0]
+        assert isinstance(layer.kernel, kind) and layer.kernel_size == (3, 3)
+    layer = continuous_layers(CCNet(2))[0]
+    assert isinstance(layer.kernel, SplineKernel) and layer.kernel_size == (5, 5)
 
     def wide(i: int, o: int, size: tuple[int, int]) -> MLPKernel:
         return MLPKernel(i, o, size, widths=(20, 8))

@@ -64,7 +64,7 @@ def assert_close(folder, other):
     for line, expected in zip(own, others, strict=True):
         assert line[2] == pytest.approx(expected[2], abs=1e-5)
     networks = [
-        load_weights(place, network("ccnet", "cosine", 2, samples.image_sets()))
+        load_weights(place, network("ccnet", "spline", 2, samples.image_sets()))
         for place in (folder, other)
     ]
     pairs = zip(*(network.parameters() for network in networks), strict=True)

@@ -13,8 +13,8 @@ from contconv.kernels._cosines import cosines
 from contconv.kernels._head import DEFAULT_GAIN, new_head
 
 # A layer smooths, and so gives the next one less than it was given. Found by trial:
-# with this factor, activations end at 0.1 to 4 times where they began, through 20 layers
-# of scales 0.9 to 1.1, with and without ReLU; without it, at 0.02 to 0.6.
+# with this factor, activations end at 0.1 to 4 times where they began, through 20
+# layers of scales 0.9 to 1.1, with and without ReLU; without it, at 0.02 to 0.6.
 _SMOOTHED_AWAY = 1.1
 
 

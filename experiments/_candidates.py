@@ -13,11 +13,12 @@ from contconv.kernels import (
     CosineKernel,
     MLPKernel,
     SeparableKernel,
+    SplineKernel,
     initialise_head,
 )
 from contconv.kernels._cosines import cosines
 from contconv.kernels._head import DEFAULT_GAIN, new_head, support_points
-from contconv.kernels.mlp import _fitted, _lowest_cosines, _places
+from contconv.kernels.mlp import _creases, _fitted, _lowest_cosines, _places
 
 
 class SineKernel(SeparableKernel):
@@ -214,3 +215,26 @@ class SineLayerKernel(MLPKernel):
         features = self._linear(narrow, self._linear(first, features).sin())
         features = nn.functional.pad(features, (0, 1), value=1.0)
         return features / math.sqrt(math.prod(self.kernel_size))
+
+
+class SplineMLPKernel(MLPKernel):
+    """`MLPKernel` that starts as `SplineKernel`, in place of cosines.
+
+    The head has a weight more for each pair of channels, of the constant; it starts at
+    zero.
+    """
+
+    @torch.no_grad()
+    def reset_parameters(self, gain: float = DEFAULT_GAIN) -> None:
+        """Draw the hidden layer, fit the narrow one, and draw the control points."""
+        first, narrow = self._linear_layers()
+        places, shares = _places(self.kernel_size, self.head.device)
+        features = places / self._half_widths(places)
+        features = self._set(first, _creases(features, first.out_features), features)
+        outputs, inputs, _ = self.head.shape
+        spline = SplineKernel(inputs, outputs, self.kernel_size)
+        spline.reset_parameters(gain)
+        targets = spline.basis(places) * math.sqrt(math.prod(self.kernel_size))
+        fitted = _fitted(features.relu(), targets, shares)
+        self._set(narrow, fitted, features.relu())
+        self.head.zero_()[..., :-1] = spline.head

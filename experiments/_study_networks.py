@@ -20,6 +20,7 @@ from experiments._candidates import (
     PlainMLPKernel,
     SineKernel,
     SineLayerKernel,
+    SplineMLPKernel,
     WindowedKernel,
 )
 from experiments._upsamplers import FourierKernel
@@ -90,7 +91,7 @@ def _continuous(
     def layer(channels: int, number: int, size: int) -> nn.Module:
         made = kernel(channels, channels, (width, width), **options)
         # The fastest for training so few channels and pixels with so many images.
-        engine = "separable" if isinstance(made, SeparableKernel) else "reference"
+        engine = "separable" if isinstance(made, SeparableKernel) else "factored"
         return ContinuousConv2d(
             channels, channels, width, size=size, kernel=made, engine=engine
         )
@@ -124,9 +125,6 @@ VARIANTS = {
         _continuous(CosineKernel, 5, frequencies=3),
         "fixed basis",
     ),
-    "wide sine": Variant(
-        "5x5 pixels, 3x3 sines", _continuous(SineKernel, 5), "fixed basis"
-    ),
     "fourier": Variant(
         "Fourier: periodic over the support", _continuous(FourierKernel), "fixed basis"
     ),
@@ -147,9 +145,6 @@ VARIANTS = {
     "mlp": Variant(
         "MLPKernel (144, 8), the default", _continuous(MLPKernel), "Internal-Net"
     ),
-    "mlp wide": Variant(
-        "MLPKernel (256, 8)", _continuous(MLPKernel, widths=(256, 8)), "Internal-Net"
-    ),
     "mlp deep": Variant(
         "MLPKernel (64, 64, 8)",
         _continuous(MLPKernel, widths=(64, 64, 8)),
@@ -161,6 +156,11 @@ VARIANTS = {
     "sine layer": Variant(
         "sine layer (32, 8)",
         _continuous(SineLayerKernel, widths=(32, 8)),
+        "Internal-Net",
+    ),
+    "mlp spline": Variant(
+        "5x5 pixels, starts as splines",
+        _continuous(SplineMLPKernel, 5, widths=(256, 9)),
         "Internal-Net",
     ),
     "plain": Variant(

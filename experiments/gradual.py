@@ -32,7 +32,7 @@ class Config:
     channels: int = 16
     epochs: int = 4
     lr: float = 3e-3
-    train_images: int = 8000
+    train_images: int = 6000
     test_images: int = 2000
     seeds: int = 3
     max_shifts: tuple[int, ...] = (1, 2, 3, 4)

@@ -227,6 +227,12 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("the same, as `nn.Linear` starts", "—", over("plain", "resized")),
         ("cosines over `nn.Conv2d`, small network", "—", over("cosine", "resized")),
         ("splines over `nn.Conv2d`, small network", "—", over("spline", "resized")),
+        (
+            "`nn.Conv2d` itself, a weight for each cosine of its filters, over "
+            "`nn.Conv2d` as it is, small network",
+            "—",
+            over("resized cosines", "resized"),
+        ),
     ]
 
 

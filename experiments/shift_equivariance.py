@@ -78,13 +78,13 @@ def means(result: dict[str, Any], network: str, what: str) -> list[float]:
 
 
 def check(result: dict[str, Any]) -> None:
-    """Continuous convolutions with cosines are above the baseline at every shift."""
+    """Continuous convolutions with splines are above the baseline at every shift."""
     for row in result["networks"]:
         assert all(-1 <= value <= 1 for name in INPUTS for value in row[name])
     if result["epochs"] > 1:
         for name in INPUTS:
             pairs = zip(
-                means(result, "cosine", name),
+                means(result, "spline", name),
                 means(result, "baseline", name),
                 strict=True,
             )

@@ -141,7 +141,9 @@ def _beside(result: dict[str, Any], network: str, name: str, form: str) -> str:
         f"{ours[i]:{form}} against {theirs[i]:{form}} at {result['max_shifts'][i]}"
         for i in (0, -1)
     ]
-    return f"{above(result, network, name)} of {len(ours)}: " + ", ".join(ends)
+    seeds = sum(row["network"] == network for row in result["networks"])
+    fewer = "" if seeds == result["seeds"] else f"; seeds: {seeds}"
+    return f"{above(result, network, name)} of {len(ours)}: {', '.join(ends)}{fewer}"
 
 
 def plot(record: dict[str, Any], figure: Path) -> None:

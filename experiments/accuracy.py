@@ -22,7 +22,7 @@ from experiments._networks import Kind, Setting, Trained
 NAMES = {
     "baseline": "nn.Conv2d",
     "strided": "CC at the scales of nn.Conv2d",
-    "cosine": "CC, gradual",
+    "cosine": "CC, gradual, cosines",
     "mlp": "CC, gradual, Internal-Net",
     "spline": "CC, gradual, splines",
 }
@@ -140,7 +140,7 @@ def plot(record: dict[str, Any], figure: Path) -> None:
                 label = name if j == 0 else None
                 ax.plot(epochs, row[key], "o-", ms=3, lw=1, color=f"C{i}", label=label)
     axes[0].set(xlabel="epoch", ylabel="accuracy on test images, %")
-    axes[1].set(xlabel="epoch", ylabel="loss, training", yscale="log")
+    axes[1].set(xlabel="epoch", ylabel="loss, training")
     axes[1].legend(fontsize=7)
     _draw_costs(axes[2], result)
     figure.parent.mkdir(parents=True, exist_ok=True)

@@ -163,7 +163,7 @@ def check(result: dict[str, Any]) -> None:
 
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the table of all claims."""
-    each = [f"{statistics.mean(means(result, name)):.4f} {name}" for name in NAMES]
+    each = [f"{statistics.mean(means(result, name)):.4f} ({name})" for name in NAMES]
     ours = "similarity " + ", ".join(each)
     return [("Gradual against abrupt", "gradual is more equivariant", ours)]
 

@@ -123,12 +123,11 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the table of all claims."""
     rows = []
     for network in ("mlp", "spline", "cosine", "strided"):
-        for name in (*WHOLE, *VARYING):
-            paper = "above the baseline at every shift" if name in WHOLE else "—"
-            text = _beside(result, network, name, ".3f")
-            rows.append(
-                (f"Shift equivariance on {name}, {NAMES[network]}", paper, text)
-            )
+        parts = [_beside(result, network, name, ".3f") for name in (*WHOLE, *VARYING)]
+        seeds = sum(row["network"] == network for row in result["networks"])
+        fewer = "" if seeds == result["seeds"] else f" (seeds: {seeds})"
+        what = f"Table 1: shift equivariance, {NAMES[network]}{fewer}"
+        rows.append((what, "above the baseline at every shift", "; ".join(parts)))
     text = _beside(result, "spline", "consistency", ".1f")
     rows.append((f"The same class for two shifts, %, {NAMES['spline']}", "—", text))
     return rows
@@ -141,9 +140,8 @@ def _beside(result: dict[str, Any], network: str, name: str, form: str) -> str:
         f"{ours[i]:{form}} against {theirs[i]:{form}} at {result['max_shifts'][i]}"
         for i in (0, -1)
     ]
-    seeds = sum(row["network"] == network for row in result["networks"])
-    fewer = "" if seeds == result["seeds"] else f"; seeds: {seeds}"
-    return f"{above(result, network, name)} of {len(ours)}: {', '.join(ends)}{fewer}"
+    count = f"{above(result, network, name)} of {len(ours)}"
+    return f"{name}: above at {count} shifts ({', '.join(ends)})"
 
 
 def plot(record: dict[str, Any], figure: Path) -> None:

@@ -106,7 +106,7 @@ def all_trained(
 ) -> Iterator[Trained]:
     """Each kind with each of its seeds; all of one seed first."""
     pairs = itertools.product(range(setting.seeds), kinds)
-    cases = [(s, kind) for s, kind in pairs if s < SEEDS.get(kind.network, s + 1)]
+    cases = [(s, kind) for s, kind in pairs if s < SEEDS.get(str(kind), s + 1)]
     for seed, kind in track(cases, "networks"):
         yield trained(kind, seed, setting, sets)
 

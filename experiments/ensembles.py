@@ -149,7 +149,7 @@ def best(result: dict[str, Any], size: int) -> tuple[float, str, list[float]]:
 
 
 def check(result: dict[str, Any]) -> None:
-    """An ensemble of one is the network; ensembles of three gain a little, somewhere."""
+    """An ensemble of one is the network; some ensembles of three gain."""
     for row in result["networks"]:
         for family in row["sequences"].values():
             assert abs(family["accuracy"][0] - row["own"]) < 0.1

@@ -83,6 +83,7 @@ def check(result: dict[str, Any]) -> None:
         assert costs[name]["parameters"] == costs["baseline"]["parameters"]
     if result["setting"]["epochs"] > 1:
         means = {name: statistics.mean(accuracies(result, name)) for name in NAMES}
+        assert means["strided"] > means["baseline"], means
         gain = means["spline"] - means["baseline"]
         assert gain > PAPER["cc"] - PAPER["baseline"], means
 

@@ -5,9 +5,9 @@ whose product and final shape stay. What makes ensembles gain is looked for in t
 directions: how large the changes of the scales are, and whether the network saw such
 changes while it was trained.
 
-Training decides: networks trained at fixed scales gain nothing, those with jitter do at
-every size, and the more, the larger the changes of their members. But they gain less
-than in the paper, and no more than jitter costs a single network.
+Training decides: networks trained at fixed scales gain next to nothing, those with
+jitter do at every size, with many members the more, the larger the changes. But they
+gain less than in the paper, and no more than jitter costs a single network.
 """
 
 import statistics

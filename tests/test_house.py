@@ -24,6 +24,7 @@ LAYERS = [
     "_kept",
     "_layout",
     "_memory",
+    "_sealed",
     "kernels",
     "engines",
     "_checks",
@@ -81,9 +82,11 @@ def test_imports_run_one_way(path):
 def test_nothing_but_torch(path):
     """The library needs torch alone; nothing of it needs the experiments.
 
-    What draws needs matplotlib, an extra, when it is called.
+    What draws needs matplotlib, an extra, when it is called; what reads weights needs
+    safetensors.
     """
-    extras = {"matplotlib"} if layer_of(path) == "plots" else set()
+    extras = {"plots": {"matplotlib"}, "_sealed": {"safetensors"}}
+    allowed = extras.get(layer_of(path), set())
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -93,7 +96,7 @@ def test_nothing_but_torch(path):
         for name in names:
             top = name.split(".")[0]
             known = {"torch", "contconv", "jaxtyping", *sys.stdlib_module_names}
-            assert top in known | extras, f"{path.name} imports {name}"
+            assert top in known | allowed, f"{path.name} imports {name}"
 
 
 def test_files_are_short():

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from training import sealed
+from contconv import _sealed as sealed
 from training.images import Images, ImageSets
 
 

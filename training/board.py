@@ -4,7 +4,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-SHOWN = ("loss", "lr", "train_accuracy", "test_accuracy")
+SHOWN = ("loss", "lr", "train_accuracy", "test_accuracy", "psnr")
 
 
 class Board:

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from training import sealed
+from contconv import _sealed as sealed
 from training.errors import CheckpointError
 from training.identity import (
     bare,
@@ -161,5 +161,4 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _position(fields: dict[str, Any]) -> Position:
-    loss, right = fields["sums"]
-    return Position(**{**fields, "sums": (loss, right)})
+    return Position(**{**fields, "sums": tuple(fields["sums"])})

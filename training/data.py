@@ -65,14 +65,17 @@ def load_images(
 
 def _places(name: str, known: Known, root: Path | None) -> list[Path]:
     """Where a named set may lie, the first choice first."""
-    if root is not None:
-        bases = [root]
-    elif os.environ.get("CONTCONV_DATA"):
-        bases = [Path(os.environ["CONTCONV_DATA"])]
-    else:
-        bases = [REPOSITORY.parent / "shared" / "data"]
-    own = [folder for base in bases for folder in (base / name, base)]
+    own = [folder for base in bases(root) for folder in (base / name, base)]
     return own if root is not None else [*own, *map(Path, known.places)]
+
+
+def bases(root: Path | None) -> list[Path]:
+    """The folders that may hold named sets."""
+    if root is not None:
+        return [root]
+    if os.environ.get("CONTCONV_DATA"):
+        return [Path(os.environ["CONTCONV_DATA"])]
+    return [REPOSITORY.parent / "shared" / "data"]
 
 
 def _found(

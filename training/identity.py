@@ -1,16 +1,22 @@
 """What a training is of: its network, recipe and data; and where two of them differ."""
 
-import hashlib
 import re
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from torch import nn
 
-from training.images import ImageSets
-from training.recipe import Recipe
+from training.recipe import Optimization
 
 SHOWN = 3
+
+
+class Data(Protocol):
+    """What a network learns from."""
+
+    def digest(self) -> str:
+        """A digest of all that it holds."""
+        ...
 
 
 def bare(model: nn.Module) -> nn.Module:
@@ -18,9 +24,13 @@ def bare(model: nn.Module) -> nn.Module:
     return getattr(model, "_orig_mod", model)
 
 
-def identity(model: nn.Module, recipe: Recipe, sets: ImageSets) -> dict[str, Any]:
+def identity(model: nn.Module, recipe: Optimization, data: Data) -> dict[str, Any]:
     """A description that JSON can hold."""
-    return {"recipe": as_lists(asdict(recipe)), "data": _data(sets), **network(model)}
+    return {
+        "recipe": as_lists(asdict(recipe)),
+        "data": data.digest(),
+        **network(model),
+    }
 
 
 def network(model: nn.Module) -> dict[str, Any]:
@@ -52,16 +62,6 @@ def recipe_differences(saved: dict[str, Any], own: dict[str, Any]) -> str:
 def as_lists(fields: dict[str, Any]) -> dict[str, Any]:
     """As they come back from JSON."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items()}
-
-
-def _data(sets: ImageSets) -> str:
-    """A digest of all images and labels, and of the names of the classes."""
-    digest = hashlib.sha256(repr(sets.classes).encode())
-    for part in (sets.train, sets.test):
-        digest.update(repr(tuple(part.images.shape)).encode())
-        digest.update(part.images.permute(0, 2, 3, 1).contiguous().numpy().data)
-        digest.update(part.labels.contiguous().numpy().data)
-    return digest.hexdigest()
 
 
 def _differences(saved: dict, own: dict, *, name: str = "{}") -> list[str]:

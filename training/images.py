@@ -1,5 +1,6 @@
 """Image sets in memory."""
 
+import hashlib
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -31,6 +32,15 @@ class ImageSets:
     train: Images
     test: Images
     classes: tuple[str, ...]
+
+    def digest(self) -> str:
+        """A digest of all images and labels, and of the names of the classes."""
+        digest = hashlib.sha256(repr(self.classes).encode())
+        for part in (self.train, self.test):
+            digest.update(repr(tuple(part.images.shape)).encode())
+            digest.update(part.images.permute(0, 2, 3, 1).contiguous().numpy().data)
+            digest.update(part.labels.contiguous().numpy().data)
+        return digest.hexdigest()
 
 
 def checked(sets: ImageSets, source: str) -> ImageSets:

@@ -7,10 +7,9 @@ from torch.optim import Optimizer
 
 from training import checkpoints, processes
 from training.errors import CheckpointError
-from training.identity import identity
-from training.images import ImageSets
+from training.identity import Data, identity
 from training.position import Position
-from training.recipe import Recipe
+from training.recipe import Optimization
 
 
 class Keeper:
@@ -21,7 +20,7 @@ class Keeper:
         model: The network.
         optimizer: Its optimizer.
         recipe: The setting.
-        sets: The images.
+        data: What it learns from.
         every: Steps from one checkpoint to the next.
     """
 
@@ -30,14 +29,14 @@ class Keeper:
         folder: Path | None,
         model: nn.Module,
         optimizer: Optimizer,
-        recipe: Recipe,
-        sets: ImageSets,
+        recipe: Optimization,
+        data: Data,
         every: int,
     ) -> None:
         self.folder, self.every = folder, every
         self.model, self.optimizer = model, optimizer
         if folder:
-            self.identity = identity(model, recipe, sets)
+            self.identity = identity(model, recipe, data)
             self._tidy(folder)
 
     def begin(self, steps: int, *, resume: bool) -> Position:

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import nn
 
-from training.recipe import Recipe
+from training.recipe import Optimization
 
 
-def new_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+def new_optimizer(recipe: Optimization, model: nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimizer; biases and other vectors do not decay."""
     learned = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -28,7 +28,7 @@ def new_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     )
 
 
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
+def learning_rate(recipe: Optimization, step: int, steps: int) -> float:
     """The learning rate of step number ``step`` of ``steps``, counted from 0."""
     done = (step + 1) / (steps + 1)
     if done < recipe.warmup:

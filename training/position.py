@@ -12,7 +12,7 @@ class Position:
         steps: How many steps an epoch has.
         epoch: The epoch that the next step belongs to, from 0.
         step: Its number in the epoch, from 0.
-        sums: Over the steps of the epoch: losses, and images classified right.
+        sums: What the steps of the epoch returned, summed; nothing yet if empty.
         seconds: Time that the epoch has taken.
         history: A record of each epoch that is complete.
     """
@@ -20,7 +20,7 @@ class Position:
     steps: int
     epoch: int = 0
     step: int = 0
-    sums: tuple[float, float] = (0.0, 0.0)
+    sums: tuple[float, ...] = ()
     seconds: float = 0.0
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -33,4 +33,4 @@ class Position:
         """Go on to the next epoch."""
         self.history.append(record)
         self.epoch, self.step = self.epoch + 1, 0
-        self.sums, self.seconds = (0.0, 0.0), 0.0
+        self.sums, self.seconds = (), 0.0

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch import distributed as dist
+from torch.nn.parallel import DistributedDataParallel
 
 
 def rank() -> int:
@@ -50,6 +51,14 @@ def meet() -> None:
     """
     if count() > 1:
         dist.barrier()
+
+
+def parallel(model: nn.Module, device: torch.device) -> nn.Module:
+    """The network, with gradients averaged over all processes."""
+    if count() == 1:
+        return model
+    devices = [device.index] if device.type == "cuda" else None
+    return DistributedDataParallel(model, device_ids=devices)
 
 
 @contextmanager

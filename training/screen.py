@@ -23,6 +23,14 @@ COLUMNS = (
     TimeRemainingColumn(),
 )
 
+_FORMS = {
+    "loss": "loss {:.4f}",
+    "train_accuracy": "accuracy {:.2%} training",
+    "test_accuracy": "{:.2%} test",
+    "psnr": "{:.2f} dB",
+    "seconds": "{:.1f} s",
+}
+
 
 class Screen:
     """A bar over all steps.
@@ -48,10 +56,10 @@ class Screen:
         self._progress.advance(self._task)
 
     def write(self, kind: str, record: dict[str, Any]) -> None:
-        """Show a start, a step's loss, or an epoch's accuracy."""
+        """Show a start, a step's loss, or what an epoch came to."""
         if kind == "step":
             self._progress.update(
-                self._task, epoch=record["epoch"] + 1, loss=f"{record['loss']:.3f}"
+                self._task, epoch=record["epoch"] + 1, loss=f"{record['loss']:.4g}"
             )
         else:
             text = _start(record) if kind == "start" else _epoch(record, self._epochs)
@@ -70,8 +78,7 @@ def _start(record: dict[str, Any]) -> str:
 
 
 def _epoch(record: dict[str, Any], epochs: int) -> str:
-    return (
-        f"epoch {record['epoch'] + 1} of {epochs}: loss {record['loss']:.4f}, accuracy "
-        f"{record['train_accuracy']:.2%} training, {record['test_accuracy']:.2%} test, "
-        f"{record['seconds']:.1f} s"
-    )
+    said = [
+        form.format(record[name]) for name, form in _FORMS.items() if name in record
+    ]
+    return f"epoch {record['epoch'] + 1} of {epochs}: " + ", ".join(said)

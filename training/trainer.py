@@ -1,12 +1,12 @@
 """One step of training, and one test."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.parallel import DistributedDataParallel
 
 from contconv.models.schedules import jittered
 from contconv.nn.ensemble import scales_of, using_scales
@@ -36,6 +36,8 @@ class Trainer:
             should change where there are none.
     """
 
+    numbers = 2  # the loss, and how many images were classified right
+
     def __init__(
         self, model: nn.Module, sets: ImageSets, recipe: Recipe, device: torch.device
     ) -> None:
@@ -48,7 +50,7 @@ class Trainer:
         self.steps, self.classes = len(self.batches), len(sets.classes)
         self.optimizer = new_optimizer(recipe, model)
         self._check()
-        self._parallel = _parallel(self.model, device)
+        self._parallel = processes.parallel(self.model, device)
 
     def step(self, epoch: int, step: int) -> Tensor:
         """Learn from one batch.
@@ -74,15 +76,21 @@ class Trainer:
         loss = loss.detach() * (len(labels) / size)
         return processes.total(torch.stack([loss, right]))
 
+    def summary(self, sums: Sequence[float], steps: int) -> dict[str, float]:
+        """Loss and accuracy of so many steps, while learning."""
+        loss, right = sums
+        seen = steps * self.batches.size
+        return {"loss": loss / steps, "train_accuracy": int(right) / seen}
+
     @torch.no_grad()
-    def test(self) -> float:
+    def test(self) -> dict[str, float]:
         """The share of the test images that are classified right."""
         self.model.eval()
         own = processes.share(len(self.test_images))
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for images, labels in self.test_images.parts(TEST_BATCH, own.start, own.stop):
             right += (self.model(images).argmax(1) == labels).sum()
-        return processes.total(right).item() / len(self.test_images)
+        return {"test_accuracy": processes.total(right).item() / len(self.test_images)}
 
     def _logits(self, images: Tensor) -> Tensor:
         kind = images.device.type
@@ -123,11 +131,3 @@ class Trainer:
                 "jitter changes the scales of continuous layers, and the network has "
                 "none; set jitter to 0"
             )
-
-
-def _parallel(model: nn.Module, device: torch.device) -> nn.Module:
-    """The network, with gradients averaged over all processes."""
-    if processes.count() == 1:
-        return model
-    devices = [device.index] if device.type == "cuda" else None
-    return DistributedDataParallel(model, device_ids=devices)

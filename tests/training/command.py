@@ -14,7 +14,8 @@ from pathlib import Path
 
 import torch
 
-from training import log, sealed
+from contconv import _sealed as sealed
+from training import log
 from training.checkpoints import NEWEST
 from training.data import REPOSITORY
 

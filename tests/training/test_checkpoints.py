@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from contconv import ContinuousConv2d
+from contconv import _sealed as sealed
 from tests.training import samples
-from training import checkpoints, sealed
+from training import checkpoints
 from training.checkpoints import BEFORE, NEWEST
 from training.errors import CheckpointError
 from training.identity import identity

@@ -38,7 +38,7 @@ def pieces(images: int, rows: int, bands: list[Band], slab: int) -> list[Piece]:
     return [
         Piece(
             slice(start, min(start + count, images)),
-            *_from_its_start(group),
+            *from_its_start(group),
             slice(group[0].outputs.start, group[-1].outputs.stop),
         )
         for start in range(0, images, count)
@@ -141,7 +141,7 @@ def _joins(first: Band, band: Band, most: int) -> bool:
     return band.inputs.start >= first.inputs.start and reach <= most
 
 
-def _from_its_start(group: list[Band]) -> tuple[slice | Tensor, list[Band]]:
+def from_its_start(group: list[Band]) -> tuple[slice | Tensor, list[Band]]:
     """The inputs of a group, and its bands as seen from there."""
     first = group[0]
     if isinstance(first.inputs, Tensor):

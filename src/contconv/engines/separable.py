@@ -13,6 +13,7 @@ which computes them again.
 
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ from contconv._grid import AxisGrid
 from contconv._kept import kept
 from contconv._transforms import is_transformed
 from contconv._types import Float
-from contconv.engines._bands import axis_bands, axis_basis, band_width
+from contconv.engines._bands import Band, axis_bands, axis_basis, band_width
 from contconv.engines._channels import channels_last
 from contconv.engines._contract import Cost, Problem
 from contconv.engines._order import Plan, best_plan, usual_order
@@ -66,23 +67,47 @@ def cost(problem: Problem) -> Cost:
 def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
     """In pieces, where there are several, and where autograd alone looks on."""
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
-    head = problem.kernel.head.to(image).unflatten(0, (problem.groups, -1))
-    head = head.unflatten(3, _ranks(problem))
     if is_transformed():
         axes = [axis_basis(problem, i) for i in range(ndim)]
-        return _run(usual_order(ndim), image, head, axes)
-    few = _are_few(*head.shape[:3])
-    # Rows of single numbers are multiplied best by large matrices.
-    times = [4 if few and i == ndim - 1 else 1 for i in range(ndim)]
-    plan = _plan(problem)
-    bands = [axis_bands(problem, i, times[i]) for i in range(ndim)]
-    run = partial(_run, plan.order)
+        return _run(usual_order(ndim), image, _head(problem), axes)
+    head, bands, plan = prepared(problem)
     if not any(one[0].weights.requires_grad for one in bands):
         slab = plan.largest * problem.groups // image.shape[2]
         parts = pieces(len(image), image.shape[2], bands[0], slab)
         if len(parts) > 1:
+            run = partial(_run, plan.order)
             return in_pieces(run, image, head, bands, parts)
-    return run(image, head, bands)
+    return _run(plan.order, image, head, bands)
+
+
+class Prepared(NamedTuple):
+    """What a separable convolution is made of, beside the image."""
+
+    head: Float[Tensor, "g o i *ranks"]
+    bands: list[list[Band]]
+    plan: Plan
+
+    def run(
+        self, image: Float[Tensor, "n c *in_shape"], bands: list[list[Band]]
+    ) -> Float[Tensor, "n mixed *out_shape"]:
+        """The outputs of these bands, some of ours."""
+        return _run(self.plan.order, image, self.head, bands)
+
+
+def prepared(problem: Problem) -> Prepared:
+    """All that depends on the shape of the image alone."""
+    head, ndim = _head(problem), problem.kernel.ndim
+    few = _are_few(*head.shape[:3])
+    # Rows of single numbers are multiplied best by large matrices.
+    times = [4 if few and i == ndim - 1 else 1 for i in range(ndim)]
+    bands = [axis_bands(problem, i, times[i]) for i in range(ndim)]
+    return Prepared(head, bands, _plan(problem))
+
+
+def _head(problem: Problem) -> Float[Tensor, "g o i *ranks"]:
+    dtype, device = problem.basis_dtype, problem.image.device
+    head = problem.kernel.head.to(device, dtype).unflatten(0, (problem.groups, -1))
+    return head.unflatten(3, _ranks(problem))
 
 
 def _run(

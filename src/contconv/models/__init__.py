@@ -3,3 +3,4 @@
 from contconv.models import schedules as schedules
 from contconv.models.cifar import BaselineNet as BaselineNet
 from contconv.models.cifar import CCNet as CCNet
+from contconv.models.superres import SuperResolutionNet as SuperResolutionNet

@@ -115,7 +115,7 @@ def _check_length(layers: Sequence[nn.Module], sequence: Any) -> None:
         )
 
 
-def _median(outputs: Tensor) -> Tensor:
+def median(outputs: Tensor) -> Tensor:
     """The median over the members; the mean of the middle two if they are even."""
     ordered, middle = outputs.sort(0).values, len(outputs) // 2
     return ordered[(len(outputs) - 1) // 2 : middle + 1].mean(0)
@@ -124,7 +124,7 @@ def _median(outputs: Tensor) -> Tensor:
 _REDUCTIONS: dict[str, Reduce] = {
     "mean": lambda outputs: outputs.mean(0),
     "probabilities": lambda outputs: outputs.softmax(2).mean(0),
-    "median": _median,
+    "median": median,
 }
 
 

@@ -1,4 +1,7 @@
-"""Files of tensors with a SHA-256 over every byte, written whole or not at all."""
+"""Files of tensors with a SHA-256 over every byte, written whole or not at all.
+
+They are safetensors files. That package, an extra, is needed to read and to write them.
+"""
 
 import hashlib
 import json
@@ -8,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
 from torch import Tensor
 
 # Stands where the digest will, while the digest is taken.
@@ -38,6 +39,8 @@ def write(
         notes: What JSON can hold.
         before: Where the old file goes; it is lost unless given.
     """
+    from safetensors.torch import save
+
     own = {name: _own(tensor) for name, tensor in tensors.items()}
     texts = {"notes": json.dumps(notes), "sha256": _BLANK.decode()}
     content = save(own, texts)
@@ -70,6 +73,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DamagedError: If one bit is not as it was written, or it never was such a file.
         OSError: If the file cannot be read.
     """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
     content = path.read_bytes()
     texts = _texts(content, path)
     if _digest(content, content.find(texts["sha256"].encode())) != texts["sha256"]:
@@ -107,6 +113,8 @@ def _texts(content: bytes, path: Path) -> dict[str, str]:
     if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":
         raise DamagedError(
             f"{path} looks like a pickle, as torch.save writes it, which may run any "
-            "code when it is loaded; it is not read. Checkpoints are safetensors files"
+            "code when it is loaded; it is not read. It should be a safetensors file"
         )
-    raise DamagedError(f"{path} is no checkpoint, or truncated, or damaged")
+    raise DamagedError(
+        f"{path} is no such file as is written here, or truncated, or damaged"
+    )

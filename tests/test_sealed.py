@@ -7,8 +7,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from training import sealed
-from training.sealed import DamagedError
+from contconv import _sealed as sealed
+from contconv._sealed import DamagedError
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_pickles_are_not_loaded(path, kind):
 def test_other_safetensors(path):
     path.parent.mkdir()
     save_file(tensors() | {"transposed": torch.ones(2)}, path)
-    with pytest.raises(DamagedError, match="is no checkpoint, or truncated"):
+    with pytest.raises(DamagedError, match="is no sealed safetensors file"):
         sealed.read(path)
 
 

@@ -1,0 +1,79 @@
+"""How an enlarged picture is divided into tiles."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from math import ceil
+from typing import NamedTuple
+
+# A picture smaller than this is encoded as a whole: of less than 20,480 numbers torch
+# computes convolutions by another routine, in another order, so that a tile would
+# differ from the whole in the last bits.
+LEAST_ENCODED = 160
+LEAST_TILE = 64
+
+
+class Strip(NamedTuple):
+    """Consecutive output pixels along an axis."""
+
+    start: int
+    stop: int
+
+
+class Group(NamedTuple):
+    """Strips whose features are computed together."""
+
+    strips: list[Strip]
+
+    @property
+    def start(self) -> int:
+        return self.strips[0].start
+
+    @property
+    def stop(self) -> int:
+        return self.strips[-1].stop
+
+
+def divided(
+    in_shape: Sequence[int], out_shape: Sequence[int], tile: int
+) -> tuple[list[Group], ...]:
+    """For each axis, the groups of strips that together are the output.
+
+    Args:
+        in_shape: Pixels of the picture.
+        out_shape: Pixels of the output.
+        tile: About the side of the largest tile, in output pixels: a thin picture has
+            longer tiles of the same area.
+
+    Raises:
+        ValueError: If tiles would be too small to be worth it.
+    """
+    if tile < LEAST_TILE:
+        raise ValueError(f"tile must be at least {LEAST_TILE} pixels, got {tile}")
+    sides = _sides(out_shape, tile)
+    scales = [out / size for out, size in zip(out_shape, in_shape, strict=True)]
+    encoded = [ceil(side / scale) for side, scale in zip(sides, scales, strict=True)]
+    encoded = [
+        max(own, least)
+        for own, least in zip(encoded, _sides(in_shape, LEAST_ENCODED), strict=True)
+    ]
+    return tuple(
+        [
+            Group(list(_split(start, stop, ceil((stop - start) / side))))
+            for start, stop in _split(0, out, ceil(size / own))
+        ]
+        for size, out, own, side in zip(
+            in_shape, out_shape, encoded, sides, strict=True
+        )
+    )
+
+
+def _sides(shape: Sequence[int], side: int) -> list[int]:
+    """Height and width of a square of this side, or longer where the other is short."""
+    height, width = shape
+    return [side * ceil(max(1, side / width)), side * ceil(max(1, side / height))]
+
+
+def _split(start: int, stop: int, count: int) -> Iterator[Strip]:
+    """Nearly equal strips."""
+    ends = [start + i * (stop - start) // count for i in range(count + 1)]
+    return (Strip(*ends) for ends in pairwise(ends))

@@ -1,0 +1,210 @@
+"""Super-resolution: any size; tiles that are the whole bit for bit; weights."""
+
+from fractions import Fraction
+
+import pytest
+import torch
+
+from contconv import continuous_conv, resize
+from contconv._scale import Ratio
+from contconv.models import SuperResolutionNet
+from contconv.models.superres import WeightsError, load
+
+
+@pytest.fixture
+def net() -> SuperResolutionNet:
+    """A network whose every part does something."""
+    net = SuperResolutionNet(16, 2).eval()
+    for parameter in net.parameters():
+        parameter.data.add_(0.05 * torch.randn_like(parameter))
+    return net.requires_grad_(False)
+
+
+def put_together(tiles, size) -> torch.Tensor:
+    """The picture that tiles make; what none of them holds is NaN."""
+    out = torch.full((3, *size), float("nan"))
+    for rows, columns, values in tiles:
+        assert out[:, rows, columns].isnan().all(), "two tiles hold the same pixels"
+        out[:, rows, columns] = values
+    return out
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [
+        ({"scale": 2}, (20, 26)),
+        ({"scale": (1.1, 3.7)}, (11, 49)),
+        ({"size": (33, 14)}, (33, 14)),
+        ({"scale": 1.5, "size": 16}, (16, 16)),
+        ({"scale": 1}, (10, 13)),
+    ],
+)
+def test_lands_on_any_size(net, given, size):
+    assert net(torch.rand(2, 3, 10, 13), **given).shape == (2, 3, *size)
+
+
+def test_without_a_refinement_it_is_cubic_resizing(net):
+    for parameter in net.refine[-1].parameters():
+        parameter.zero_()
+    images = torch.rand(2, 3, 17, 11)
+    for scale in (2, 1.3, (2.71, 4)):
+        made, classical = net(images, scale=scale), resize(images, scale=scale)
+        torch.testing.assert_close(made, classical)
+
+
+def test_is_what_its_parts_make(net):
+    """Encoder, continuous convolution, refinement; the cubic picture added."""
+    images, scale = torch.rand(1, 3, 12, 15), Fraction(27, 10)
+    kernel, bias = net.kernel.at((Ratio(27, 10), Ratio(27, 10)))
+    features = net.encoder(images)
+    landed = continuous_conv(
+        features, kernel, scale=scale, bias=bias, engine="reference"
+    )
+    expected = net.refine(landed) + resize(images, scale=scale)
+    torch.testing.assert_close(net(images, scale=scale), expected)
+
+
+def test_its_kernel_depends_on_the_scale(net):
+    def at(scale):
+        kernel, _ = network.kernel.at((Ratio(scale, 1), Ratio(scale, 1)))
+        return kernel(torch.tensor([0.3, -0.8]))
+
+    network = net
+    assert not torch.allclose(at(2), at(3))
+    network = SuperResolutionNet(8, 1, scale_aware=False).requires_grad_(False)
+    for parameter in network.kernel.factors.parameters():
+        parameter.data.normal_()
+    assert torch.equal(at(2), at(3))
+
+
+def test_every_parameter_learns():
+    net = SuperResolutionNet(8, 2)
+    net(torch.rand(1, 3, 8, 8), scale=1.7).square().sum().backward()
+    gradients = [p.grad for p in net.parameters()]
+    assert all(g is not None and g.isfinite().all() for g in gradients)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    ("shape", "scale"),
+    [
+        ((200, 230), 2.7),
+        ((200, 190), 2),
+        ((170, 200), (3.3, 1.37)),
+        ((40, 900), 1),
+        ((5, 2000), 1.5),
+        ((330, 40), (1.2, 8)),
+        ((1, 1), 4),
+    ],
+)
+def test_tiles_are_the_whole_bit_for_bit(net, shape, scale, threads):
+    image, before = torch.rand(3, *shape), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        whole = net(image[None], scale=scale)[0]
+        for tile in (64, 150, 768):
+            tiles = net.tiles(image, scale=scale, tile=tile)
+            assert torch.equal(put_together(tiles, whole.shape[1:]), whole)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_ensemble_is_a_median(net):
+    image, scale, size = torch.rand(3, 170, 180), (2.1, 1.3), (357, 234)
+    made = []
+    for over in (1, Fraction(5, 4), Fraction(3, 2)):
+        larger = [-int(-pixels * over // 1) for pixels in size]
+        scales = [Fraction(21, 10) * over, Fraction(13, 10) * over]
+        picture = net(image[None], scale=scales, size=larger)
+        back = resize(picture, scale=1 / over, size=size) if over > 1 else picture
+        made.append(back[0])
+    expected = torch.stack(made).median(0).values
+    for tile in (100, 400):
+        tiles = net.tiles(image, scale=scale, tile=tile, members=3)
+        torch.testing.assert_close(put_together(tiles, size), expected)
+
+
+def test_tiles_of_an_ensemble_agree_bit_for_bit(net):
+    image, size = torch.rand(3, 170, 180), (357, 234)
+    each = [
+        put_together(net.tiles(image, size=size, tile=tile, members=2), size)
+        for tile in (64, 100, 1000)
+    ]
+    assert torch.equal(each[0], each[1]) and torch.equal(each[0], each[2])
+
+
+def test_save_and_load(net, tmp_path):
+    net.save(tmp_path / "net.safetensors")
+    loaded = load(tmp_path / "net.safetensors")
+    assert not loaded.training
+    assert loaded.arguments == net.arguments
+    for name, value in net.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], value.half().float()), name
+    images = torch.rand(1, 3, 9, 8)
+    torch.testing.assert_close(
+        loaded(images, scale=2), net(images, scale=2), atol=1e-2, rtol=0
+    )
+
+
+def test_the_shipped_weights_load():
+    net = load()
+    assert sum(p.numel() for p in net.parameters()) <= 300_000
+
+
+@pytest.mark.parametrize("flipped", [100, -100])
+def test_damaged_weights_are_refused(net, tmp_path, flipped):
+    path = tmp_path / "net.safetensors"
+    net.save(path)
+    content = bytearray(path.read_bytes())
+    content[flipped] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"damaged"):
+        load(path)
+    path.write_bytes(content[:5000])
+    with pytest.raises(WeightsError, match=r"damaged"):
+        load(path)
+
+
+def test_other_files_are_refused(tmp_path):
+    from contconv import _sealed
+
+    with pytest.raises(WeightsError, match="there are no weights at"):
+        load(tmp_path / "none.safetensors")
+    path = tmp_path / "other.safetensors"
+    _sealed.write(path, {"weight": torch.ones(2)}, {})
+    with pytest.raises(WeightsError, match="holds no weights of SuperResolutionNet"):
+        load(path)
+    config = {"name": "SuperResolutionNet", "arguments": {"channels": 8, "depth": 3}}
+    _sealed.write(path, {"weight": torch.ones(2)}, {"format": 1, "config": config})
+    with pytest.raises(WeightsError, match="of another version"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "give a scale or a size, such as"),
+        ({"scale": 0.5}, r"scale must be at least 1 on both axes, got 0.5 and 0.5"),
+        ({"size": (8, 20)}, r"at least 1 on both axes, got 0.8 and 2"),
+        ({"scale": 2, "size": 5}, "at least 1"),
+        ({"scale": float("nan")}, "scale must be positive"),
+    ],
+)
+def test_refuses(net, given, message):
+    with pytest.raises(ValueError, match=message):
+        net(torch.rand(1, 3, 10, 10), **given)
+    with pytest.raises(ValueError, match=message):
+        next(net.tiles(torch.rand(3, 10, 10), **given))
+
+
+def test_refuses_other_images(net):
+    with pytest.raises(TypeError, match="divide by 255"):
+        net(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), scale=2)
+    with pytest.raises(ValueError, match=r"\[n, 3, height, width\]"):
+        net(torch.zeros(1, 1, 8, 8), scale=2)
+    with pytest.raises(ValueError, match="tile must be at least 64 pixels, got 10"):
+        list(net.tiles(torch.zeros(3, 80, 80), scale=2, tile=10))
+    with pytest.raises(ValueError, match="members must be at least 1"):
+        next(net.tiles(torch.zeros(3, 8, 8), scale=2, members=0))
+    with pytest.raises(ValueError, match="kernel must be one of"):
+        SuperResolutionNet(8, 1, kernel="mlp")

@@ -1,0 +1,1 @@
+"""Train networks that enlarge photographs."""

@@ -1,0 +1,157 @@
+"""One step of training a network that enlarges, and one test."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from contconv import resize
+from contconv.metrics import psnr
+from training import processes
+from training.batches import number
+from training.optimizers import learning_rate, new_optimizer
+from training.superres.crops import Crops
+from training.superres.photographs import Photographs
+from training.superres.recipe import Recipe
+
+TESTED = (2, 3, 4)
+TEST_SIDE = 144
+
+
+class Trainer:
+    """A network, its optimizer and its photographs.
+
+    Of several processes each takes its part of a batch; the gradient is that of the
+    whole.
+
+    Args:
+        model: The network; it is moved to the device. If it has a method ``loss`` of
+            small and large images, it learns from that, in one process only.
+        photographs: To learn from, and to hold out.
+        recipe: The setting.
+        device: Where to compute.
+        workers: Processes that make patches; this one does unless there are some.
+
+    Raises:
+        DataError: If the photographs are too few or too small.
+        ValueError: If there are fewer patches in a batch than processes.
+    """
+
+    numbers = 1  # the loss
+
+    def __init__(
+        self,
+        model: nn.Module,
+        photographs: Photographs,
+        recipe: Recipe,
+        device: torch.device,
+        workers: int = 0,
+    ) -> None:
+        self.model, self.recipe, self.device = model.to(device), recipe, device
+        learned, self.held_out = photographs.split(recipe.held_out)
+        self.steps = recipe.steps // recipe.epochs
+        self.optimizer = new_optimizer(recipe, model)
+        if recipe.batch_size < processes.count():
+            raise ValueError(
+                f"batch_size is {recipe.batch_size}, fewer patches than the "
+                f"{processes.count()} processes; take larger batches"
+            )
+        own = processes.share(recipe.batch_size)
+        self._pairs = _Pairs(Crops(learned, recipe), own, self.steps, workers)
+        self._parallel = processes.parallel(self.model, device)
+
+    def step(self, epoch: int, step: int) -> Tensor:
+        """Learn from one batch; returns its loss, the mean absolute error."""
+        recipe = self.recipe
+        small, large = (_floats(one, self.device) for one in self._pairs(epoch, step))
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(epoch, step)
+        self.model.train()
+        # For networks that draw random numbers themselves.
+        torch.manual_seed(number(recipe.seed, epoch, step, 2 + processes.rank()))
+        self.optimizer.zero_grad()
+        loss = self._loss(small, large)
+        # The gradient is averaged over processes, whose parts may differ in size.
+        share = len(small) / recipe.batch_size
+        (loss * (share * processes.count())).backward()
+        self.optimizer.step()
+        return processes.total((loss.detach() * share)[None])
+
+    def _loss(self, small: Tensor, large: Tensor) -> Tensor:
+        """The mean absolute error; or what a network says that has its own."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.amp):
+            if hasattr(self.model, "loss"):
+                return self.model.loss(small, large)  # type: ignore
+            made = self._parallel(small, size=tuple(large.shape[2:])).float()
+        return (made - large).abs().mean()
+
+    def learning_rate(self, epoch: int, step: int) -> float:
+        """The learning rate of a step."""
+        return learning_rate(self.recipe, epoch * self.steps + step, self.recipe.steps)
+
+    def summary(self, sums: Sequence[float], steps: int) -> dict[str, float]:
+        """The mean loss of so many steps."""
+        return {"loss": sums[0] / steps}
+
+    @torch.no_grad()
+    def test(self) -> dict[str, float]:
+        """PSNR of the held-out photographs' middles, enlarged by 2, 3 and 4; of Y."""
+        self.model.eval()
+        own = processes.share(len(self.held_out))
+        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        for image in self.held_out[own]:
+            for factor in TESTED:
+                total += self._psnr(image, factor).sum()
+        count = len(self.held_out) * len(TESTED)
+        return {"psnr": processes.total(total).item() / count}
+
+    def _psnr(self, image: Tensor, factor: int) -> Tensor:
+        sides = [min(TEST_SIDE, side) // factor * factor for side in image.shape[1:]]
+        tops = [(a - b) // 2 for a, b in zip(image.shape[1:], sides, strict=True)]
+        large = image[None, :, tops[0] :, tops[1] :][..., : sides[0], : sides[1]]
+        small = resize(large, size=[side // factor for side in sides])
+        made = self.model(_floats(small, self.device), size=tuple(sides))
+        made = (made.clamp(0, 1) * 255).round() / 255
+        return psnr(made, _floats(large, self.device), shave=factor, luma=True)
+
+
+class _Pairs:
+    """The batches one after the other, made by other processes if there are any."""
+
+    def __init__(self, crops: Crops, part: slice, steps: int, workers: int) -> None:
+        self.crops, self.part, self.steps, self.workers = crops, part, steps, workers
+        self._next, self._loaded = (-1, -1), iter(())
+
+    def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+        if not self.workers:
+            return self.crops.batch(epoch, step, self.part)
+        if self._next != (epoch, step):
+            self._loaded = self._loader(epoch, step)
+        self._next = (epoch, step + 1)
+        return next(self._loaded)
+
+    def _loader(self, epoch: int, step: int) -> Iterator[Any]:
+        batches = _Batches(self.crops, epoch, self.part)
+        left = range(step, self.steps)
+        workers = self.workers
+        return iter(
+            DataLoader(batches, batch_size=None, sampler=left, num_workers=workers)
+        )
+
+
+class _Batches(Dataset):
+    """The batches of an epoch by their numbers."""
+
+    def __init__(self, crops: Crops, epoch: int, part: slice) -> None:
+        self.crops, self.epoch, self.part = crops, epoch, part
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        return self.crops.batch(self.epoch, step, self.part)
+
+
+def _floats(images: Tensor, device: torch.device) -> Tensor:
+    """Values in 0..1, the channels of a pixel together in memory."""
+    images = images.to(device, memory_format=torch.channels_last)
+    return images.float().div_(255)

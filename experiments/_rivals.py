@@ -158,6 +158,9 @@ class LocalImplicit(Queries):
     The first layer's products with the features are those of a 3x3 convolution, and
     computed as such: that is the same, and many times as fast.
 
+    Beyond the outermost pixels their features go on, half a pixel further; there LIIF
+    takes the outermost pixel for all four instead.
+
     Args:
         channels: Channels of the encoder.
         blocks: Residual blocks of the encoder.

@@ -20,6 +20,8 @@ ORDER = (
     "gradual",
     "numerators",
     "checkerboard",
+    "superres",
+    "superres_crops",
     "kernel_study",
     "spectra",
     "initialisation",

@@ -115,6 +115,4 @@ def _texts(content: bytes, path: Path) -> dict[str, str]:
             f"{path} looks like a pickle, as torch.save writes it, which may run any "
             "code when it is loaded; it is not read. It should be a safetensors file"
         )
-    raise DamagedError(
-        f"{path} is no such file as is written here, or truncated, or damaged"
-    )
+    raise DamagedError(f"{path} is no sealed safetensors file, or truncated or damaged")

@@ -44,11 +44,6 @@ class Tiled:
         self.groups = divided(image.shape[2:], size, tile)
         self.members = [_Member(net, image, ratios, size, over) for over in overs]
 
-    def __len__(self) -> int:
-        """How many tiles there are."""
-        rows, columns = (sum(len(g.strips) for g in axis) for axis in self.groups)
-        return rows * columns
-
     def __iter__(self) -> Iterator[tuple[slice, slice, Float[Tensor, "3 r c"]]]:
         """Rows and columns of the output, and their values."""
         for groups in product(*self.groups):

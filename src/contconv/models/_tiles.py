@@ -67,6 +67,15 @@ def divided(
     )
 
 
+def count_tiles(in_shape: Sequence[int], out_shape: Sequence[int], tile: int) -> int:
+    """How many tiles there are; the arguments are those of `divided`."""
+    rows, columns = (
+        sum(len(group.strips) for group in axis)
+        for axis in divided(in_shape, out_shape, tile)
+    )
+    return rows * columns
+
+
 def _sides(shape: Sequence[int], side: int) -> list[int]:
     """Height and width of a square of this side, or longer where the other is short."""
     height, width = shape

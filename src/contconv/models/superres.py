@@ -22,6 +22,7 @@ from contconv.models import _weights
 from contconv.models._encoder import ResidualEncoder as ResidualEncoder
 from contconv.models._scale_aware import ScaleAwareKernel
 from contconv.models._tiled import Tiled
+from contconv.models._tiles import count_tiles as count_tiles
 from contconv.models._weights import WeightsError as WeightsError
 
 # Trained as docs/superres.md says.
@@ -167,12 +168,12 @@ class SuperResolutionNet(nn.Module):
             True
         """
         ratios, out = target(image[None], scale, size)
-        tiles = Tiled(self, image[None], ratios, out, tile, internal(members))
-        if len(tiles) == members == 1:
+        overs = internal(members)
+        if count_tiles(image.shape[1:], out, tile) == members == 1:
             whole = self(image[None], scale=scale, size=size)[0]
             yield slice(0, out[0]), slice(0, out[1]), whole
         else:
-            yield from tiles
+            yield from Tiled(self, image[None], ratios, out, tile, overs)
 
     def save(self, path: str | Path) -> None:
         """Write the network to a safetensors file, in half precision, with a SHA-256.

@@ -1,0 +1,120 @@
+"""A picture enlarged by a network, plane by plane if it has other colours than RGB."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from contconv.models import SuperResolutionNet
+from contconv.models.superres import WeightsError, count_tiles, load
+from contconv_cli.alpha import filled
+from contconv_cli.errors import SetupError
+from contconv_cli.files import Share
+from contconv_cli.picture import Picture
+from contconv_cli.sizes import Wanted
+
+
+@dataclass(frozen=True)
+class Enlarger:
+    """A network, and how it is applied.
+
+    Attributes:
+        net: Enlarges images of red, green and blue.
+        tile: About the side of the largest tile, in output pixels.
+        members: Members of the scale ensemble.
+    """
+
+    net: SuperResolutionNet
+    tile: int
+    members: int
+
+    def steps(self, picture: Picture, wanted: Wanted) -> int:
+        """How often `__call__` tells of progress."""
+        size = wanted.of(picture.size)
+        return len(_triples(picture)) * count_tiles(picture.size, size, self.tile)
+
+    def __call__(
+        self, picture: Picture, wanted: Wanted, advance: Callable[[], None]
+    ) -> Picture:
+        """The picture, enlarged; in memory that the tile bounds, beside the pixels."""
+        size, dtype = wanted.of(picture.size), picture.planes.dtype
+        colours = picture.planes.shape[0]
+        out = np.empty((colours + (picture.alpha is not None), *size), dtype)
+        for planes, triple in _triples(picture):
+            for rows, columns, values in self._tiles(triple, wanted):
+                target = out[planes, rows, columns]
+                target[...] = _whole(_as_many(values, len(target)), picture)
+                advance()
+        if picture.kind == "cmyk":
+            out[:colours] = picture.white - out[:colours]
+        alpha = None if picture.alpha is None else out[-1]
+        return replace(picture, planes=out[:colours], alpha=alpha)
+
+    def _tiles(
+        self, triple: Tensor, wanted: Wanted
+    ) -> Iterator[tuple[slice, slice, Tensor]]:
+        device = next(self.net.parameters()).device
+        return self.net.tiles(
+            triple.to(device),
+            scale=wanted.scale,
+            size=wanted.size,
+            tile=self.tile,
+            members=self.members,
+        )
+
+
+def enlarger(
+    model: Path | None, device: str | None, tile: int, members: int, share: Share
+) -> Enlarger:
+    """The network on a device, as the command line says.
+
+    Raises:
+        SetupError: If it cannot be loaded, or there is no such device.
+    """
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    if where == "cuda" and share.count > 1:
+        where = f"cuda:{share.local}"
+    try:
+        net = load(model, where).requires_grad_(False)
+    except WeightsError as error:
+        raise SetupError(str(error)) from None
+    except (AssertionError, RuntimeError) as error:
+        line = str(error).partition("\n")[0]
+        raise SetupError(f"device {where} cannot be used: {line}") from None
+    return Enlarger(net, tile, members)
+
+
+def _triples(picture: Picture) -> list[tuple[slice, Tensor]]:
+    """Images of three channels, and which planes of the picture they are.
+
+    Grey is three times the same. Cyan, magenta and yellow are what lacks of red, green
+    and blue; black is what lacks of white.
+    """
+    planes = torch.from_numpy(picture.planes.astype(np.float32) / picture.white)
+    if picture.alpha is not None:
+        planes = filled(planes, torch.from_numpy(picture.alpha.astype(np.float32)))
+    if picture.kind == "cmyk":
+        planes = 1 - planes
+    count, triples = len(planes), []
+    if count >= 3:
+        triples.append((slice(0, 3), planes[:3]))
+    if count != 3:
+        triples.append((slice(count - 1, count), planes[-1:].expand(3, -1, -1)))
+    if picture.alpha is not None:
+        alpha = torch.from_numpy(picture.alpha.astype(np.float32) / picture.white)
+        triples.append((slice(count, count + 1), alpha.expand(3, -1, -1)))
+    return triples
+
+
+def _as_many(values: Tensor, planes: int) -> Tensor:
+    """Three channels for three planes; for one, their mean."""
+    return values if planes == 3 else values.mean(0, keepdim=True)
+
+
+def _whole(values: Tensor, picture: Picture) -> np.ndarray:
+    """Rounded half up to what the picture's pixels can be."""
+    scaled = (values.double() * picture.white + 0.5).floor()
+    return scaled.clamp(0, picture.white).cpu().numpy().astype(picture.planes.dtype)

@@ -1,0 +1,87 @@
+"""Which pictures are made from which, and which of them this process makes."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from contconv_cli.errors import PictureError
+from contconv_cli.writing import SUFFIXES, form_of
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture to make.
+
+    Attributes:
+        source: The file that it is made from.
+        target: The file that it goes to.
+        alone: Whether a single file was asked for; then it may not exist already.
+    """
+
+    source: Path
+    target: Path
+    alone: bool
+
+
+@dataclass(frozen=True)
+class Share:
+    """This process among those that `torchrun` started, on one machine or many."""
+
+    rank: int = 0
+    count: int = 1
+    local: int = 0
+
+    @classmethod
+    def own(cls) -> "Share":
+        """As the environment says."""
+        names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
+        if not all(name in os.environ for name in names[:2]):
+            return cls()
+        rank, count, local = (int(os.environ.get(name, 0)) for name in names)
+        return cls(rank, count, local)
+
+
+def jobs(source: Path, target: Path) -> list[Job]:
+    """All pictures to make, in the order of their names.
+
+    A folder is searched with all that is in it, and comes out as it is; formats are
+    kept.
+
+    Args:
+        source: A file or a folder.
+        target: A file, or the folder that it goes to.
+
+    Raises:
+        PictureError: If there is nothing to do, or it cannot be done.
+    """
+    if not source.exists():
+        raise PictureError(f"{source} does not exist")
+    if source.is_dir():
+        return _of_folder(source, target)
+    if target.is_dir():
+        target = target / source.name
+    form_of(target)
+    if target.exists() and target.samefile(source):
+        raise PictureError(f"{target} is the picture itself; choose another name")
+    return [Job(source, target, alone=True)]
+
+
+def _of_folder(source: Path, target: Path) -> list[Job]:
+    if target.exists() and not target.is_dir():
+        raise PictureError(f"{source} is a folder, but {target} is a file")
+    inner = target.resolve()
+    if inner == source.resolve():
+        raise PictureError(f"{target} is the folder itself; choose another one")
+    found = [
+        path
+        for path in sorted(source.rglob("*"))
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not path.name.startswith(".")
+        and not path.resolve().is_relative_to(inner)
+    ]
+    if not found:
+        raise PictureError(
+            f"{source} holds no pictures ({', '.join(SUFFIXES)}); nothing to do"
+        )
+    return [Job(path, target / path.relative_to(source), alone=False) for path in found]

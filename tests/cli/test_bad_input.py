@@ -1,0 +1,146 @@
+"""What is wrong is one line that says what, and how it goes right."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli import given
+
+
+@pytest.fixture
+def said(tmp_path, capsys, monkeypatch):
+    """Calls the command in a folder of its own; the code, and what it says."""
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(given.planes(3)).save("in.png")
+
+    def call(*arguments):
+        code = given.call(*arguments)
+        error = capsys.readouterr().err.strip()
+        assert "\n" not in error and "Traceback" not in error
+        return code, error
+
+    return call
+
+
+@pytest.mark.parametrize("command", ["upscale", "resize"])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("in.png", "out.png"), "give --scale S, --scale SY SX, or --size W H"),
+        (("in.png", "out.png", "--scale", 2, "--size", 9, 9), "one of them"),
+        (("in.png", "out.png", "--scale", "0"), "--scale must be positive"),
+        (("in.png", "out.png", "--scale", "nan"), "--scale must be positive"),
+        (("in.png", "out.png", "--scale", "2,7"), "--scale must be positive"),
+        (("in.png", "out.png", "--scale", "1/0"), "--scale must be positive"),
+        (("in.png", "out.png", "--size", "9"), "--size must be width and height"),
+        (("in.png", "out.png", "--size", "9", "-3"), "--size must be width"),
+        (("in.png", "out.png", "--scale", 2, "--quality", 0), "--quality must be 1"),
+        (("in.png", "out.png", "--scale", 2, "--max-pixels", 0), "at least 1, got 0"),
+        (("in.png",), "--target"),
+        (("in.png", "out.png", "--sclae", 2), "--sclae"),
+    ],
+)
+def test_usage(said, command, arguments, message):
+    code, error = said(command, *arguments)
+    assert code == 2 and message in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none.png", "out.png"), "none.png does not exist"),
+        (("in.png", "in.png"), "in.png is the picture itself"),
+        (("in.png", "out.bmp"), "out.bmp has the suffix '.bmp'; pictures are written"),
+        (("in.png", "out"), "out has the suffix ''"),
+        (("in.png", "there.png"), "there.png exists already; --force makes it anew"),
+        (("empty.png", "out.png"), "empty.png is empty"),
+        (("text.png", "out.png"), "text.png is no picture that can be read"),
+        (("cut.png", "out.png"), "cut.png is damaged or truncated"),
+        (("cut.jpg", "out.png"), "cut.jpg is damaged or truncated"),
+        (("cut.webp", "out.png"), "cut.webp is"),
+        (("cut16.png", "out.png"), "cut16.png is damaged or truncated"),
+        (("cut16.tif", "out.png"), "cut16.tif is damaged or truncated"),
+        (("bomb.png", "out.png"), "bomb.png has 60000 x 60000 pixels, more than"),
+        (("two.tif", "out.png"), "two.tif has 2 pages or frames"),
+        (("floats.tif", "out.png"), "floats.tif has pixels of mode F"),
+        (("alpha.png", "out.jpg"), "out.jpg cannot hold transparency"),
+        (("cmyk.tif", "out.png"), "out.png cannot hold CMYK; write JPEG or TIFF"),
+        (("in.png", "file/out.png"), "file/out.png cannot be written"),
+        (("hollow", "out"), "hollow holds no pictures"),
+        (("full", "in.png"), "full is a folder, but in.png is a file"),
+        (("full", "full"), "full is the folder itself"),
+    ],
+)
+def test_pictures(said, tmp_path, arguments, message):
+    _write_bad(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    code, error = said("upscale", *arguments, "--scale", 2)
+    assert code == 1 and message in error
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def _write_bad(folder):
+    image = Image.fromarray(given.planes(3))
+    image.save(folder / "there.png")
+    (folder / "empty.png").write_bytes(b"")
+    (folder / "text.png").write_text("no picture at all")
+    for name, kind in (
+        ("cut.png", "rgb png"),
+        ("cut.jpg", "rgb jpeg"),
+        ("cut.webp", "rgb webp"),
+        ("cut16.png", "16-bit rgb png"),
+        ("cut16.tif", "16-bit rgb tiff"),
+    ):
+        content = given.KINDS[kind][1]
+        (folder / name).write_bytes(content[: len(content) * 2 // 3])
+    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    check = struct.pack(">I", zlib.crc32(b"IHDR" + header))
+    start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + check
+    rest = given.KINDS["rgb png"][1][33:]
+    (folder / "bomb.png").write_bytes(start + rest)
+    image.save(folder / "two.tif", save_all=True, append_images=[image])
+    Image.fromarray(np.zeros((4, 4), np.float32)).save(folder / "floats.tif")
+    (folder / "alpha.png").write_bytes(given.KINDS["rgba png"][1])
+    (folder / "cmyk.tif").write_bytes(given.KINDS["cmyk tiff"][1])
+    (folder / "file").write_text("not a folder")
+    (folder / "hollow").mkdir()
+    (folder / "full").mkdir()
+    image.save(folder / "full" / "a.png")
+
+
+def test_absurd_sizes_are_refused_before_anything_is_allocated(said):
+    code, error = said("upscale", "in.png", "out.png", "--scale", 10**6)
+    assert code == 1
+    assert "in.png: the output would have 18000000 x 24000000 pixels, more" in error
+    code, error = said("resize", "in.png", "out.png", "--size", 10**9, 10**9)
+    assert code == 1 and "--max-pixels" in error
+    options = ("--scale", 2, "--max-pixels", 1000)
+    code, error = said("resize", "in.png", "out.png", *options)
+    assert code == 1 and "36 x 48 pixels, more than the 1000 of" in error
+    code, error = said("resize", "in.png", "out.jpg", "--size", 70000, 1)
+    assert code == 1 and "out.jpg can have at most 65535 pixels a side" in error
+
+
+def test_enlarging_does_not_make_smaller(said):
+    code, error = said("upscale", "in.png", "out.png", "--scale", 2, 0.5)
+    assert code == 1 and "contconv resize makes pictures smaller" in error
+
+
+def test_options_of_the_network(said, tmp_path):
+    arguments = ("upscale", "in.png", "out.png", "--scale", 2)
+    assert said(*arguments, "--tile", 9) == (
+        2,
+        "contconv: --tile must be at least 64 pixels, got 9",
+    )
+    code, error = said(*arguments, "--ensemble", 0)
+    assert code == 2 and "--ensemble must be at least 1, got 0" in error
+    code, error = said(*arguments, "--model", "none.safetensors")
+    assert code == 1 and "there are no weights at none.safetensors" in error
+    (tmp_path / "bad.safetensors").write_bytes(b"x" * 100)
+    code, error = said(*arguments, "--model", "bad.safetensors")
+    assert code == 1 and "bad.safetensors is no sealed safetensors file" in error
+    code, error = said(*arguments, "--device", "abacus")
+    assert code == 1 and "abacus" in error

@@ -1,0 +1,75 @@
+"""The command itself: quick help, options in any order, and what is missing."""
+
+import subprocess
+import sys
+from fractions import Fraction
+
+import pytest
+
+from contconv_cli.sizes import as_wanted, joined
+from tests.cli import given
+
+
+@pytest.mark.parametrize("arguments", [[], ["upscale"], ["resize"]])
+def test_help_needs_no_torch(arguments):
+    code = """
+import sys
+sys.modules["torch"] = None
+from contconv_cli.main import main
+main(sys.argv[1:])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code, *arguments, "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "contconv" in run.stdout and "--" in run.stdout
+
+
+def test_without_the_extra():
+    code = """
+import sys
+sys.modules["cyclopts"] = None
+from contconv_cli.entry import main
+main()
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert run.stderr.strip().endswith("pip install 'contconv[cli]'")
+
+
+def test_version_and_info(capsys):
+    assert given.call("--version") == 0
+    assert capsys.readouterr().out.startswith("0.")
+    assert given.call("info", "1x8x16x16", "--scale", "0.7") == 0
+    assert "grid    scale 7/10 x 7/10" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given_", "expected"),
+    [
+        ("a b --scale 2", "a b --scale 2"),
+        ("a b --scale 2 3.5", "a b --scale 2x3.5"),
+        ("a b --scale 8/3 1.5 --force", "a b --scale 8/3x1.5 --force"),
+        ("--scale 2 a b", "--scale 2 a b"),
+        ("--scale 2 3 a b", "--scale 2x3 a b"),
+        ("--size 640 480 a b", "--size 640x480 a b"),
+        ("a b --size 640x480", "a b --size 640x480"),
+        ("a b --scale 2 --quality 90", "a b --scale 2 --quality 90"),
+        ("a b --scale", "a b --scale"),
+    ],
+)
+def test_two_numbers_of_an_option(given_, expected):
+    assert joined(given_.split()) == expected.split()
+
+
+def test_sizes_are_exact():
+    """In floating point, 100 times 1.1 needs 111 pixels."""
+    assert as_wanted("1.1", None).of((100, 30)) == (110, 33)
+    assert as_wanted("8/3x1.5", None).scale == (Fraction(8, 3), Fraction(3, 2))
+    assert as_wanted("8/3x1.5", None).of((3, 5)) == (8, 8)
+    assert as_wanted(None, "640x480").of((3, 5)) == (480, 640)

@@ -1,0 +1,150 @@
+"""Folders: mirrored, shared out, done once; nothing half-written is left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+from tests.cli import given
+
+NAMES = ["a.png", "b.jpg", "deep/c.webp", "deep/er/d.tif"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in NAMES:
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(given.planes(3)).save(path)
+    (tmp_path / "in" / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def made(folder):
+    out = folder / "out"
+    return sorted(p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file())
+
+
+def test_the_tree_is_mirrored_and_done_once(folder, capsys):
+    arguments = ("resize", folder / "in", folder / "out", "--scale", 2)
+    assert given.call(*arguments) == 0
+    assert made(folder) == NAMES
+    assert all(given.opened(folder / "out" / n).size == (36, 48) for n in NAMES)
+    assert "4 made, 0 skipped, 0 failed" in capsys.readouterr().err
+    (folder / "out" / NAMES[1]).unlink()
+    times = {n: (folder / "out" / n).stat().st_mtime_ns for n in made(folder)}
+    assert given.call(*arguments) == 0
+    assert "1 made, 3 skipped, 0 failed" in capsys.readouterr().err
+    assert all((folder / "out" / n).stat().st_mtime_ns == t for n, t in times.items())
+    assert given.call(*arguments, "--force") == 0
+    assert "4 made, 0 skipped" in capsys.readouterr().err
+
+
+def test_a_target_inside_the_source_is_not_a_source(folder):
+    arguments = ("resize", folder / "in", folder / "in" / "small", "--scale", 0.5)
+    assert given.call(*arguments) == given.call(*arguments) == 0
+    assert not (folder / "in" / "small" / "small").exists()
+
+
+def test_one_bad_picture_does_not_stop_the_rest(folder, capsys):
+    (folder / "in" / "bad.png").write_text("no picture")
+    assert given.call("resize", folder / "in", folder / "out", "--scale", 2) == 1
+    error = capsys.readouterr().err
+    assert "bad.png is no picture" in error and "4 made, 0 skipped, 1 failed" in error
+    assert made(folder) == NAMES
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_processes_share_the_pictures(folder, count, monkeypatch, capsys):
+    seen = []
+    monkeypatch.setenv("WORLD_SIZE", str(count))
+    for rank in range(count):
+        before = made(folder)
+        monkeypatch.setenv("RANK", str(rank))
+        assert given.call("resize", folder / "in", folder / "out", "--scale", 2) == 0
+        seen.append(len(made(folder)) - len(before))
+        assert f"process {rank}: " in capsys.readouterr().err
+    assert made(folder) == NAMES
+    assert sum(seen) == 4 and max(seen) - min(seen) <= 1
+
+
+def test_a_file_into_a_folder(folder):
+    (folder / "out").mkdir()
+    source = folder / "in" / "a.png"
+    assert given.call("resize", source, folder / "out", "--scale", 2) == 0
+    assert made(folder) == ["a.png"]
+
+
+def test_killed_while_it_writes(folder):
+    """Nothing stands under the name; the next run leaves nothing else."""
+    code = """
+import os, sys
+from contconv_cli import writing
+real = os.fsync
+def fsync(descriptor):
+    print("writing", flush=True)
+    import time; time.sleep(60)
+os.fsync = fsync
+from contconv_cli.main import main
+main(sys.argv[1:])
+"""
+    arguments = ["resize", folder / "in", folder / "out", "--scale", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"writing\n"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    left = made(folder)
+    assert len(left) == 1 and left[0].startswith(".a.png.")
+    assert given.call(*arguments) == 0
+    assert made(folder) == NAMES
+
+
+def test_stopped_by_ctrl_c(folder):
+    code = """
+import sys
+from contconv_cli.main import main
+from contconv_cli import run
+def read(*arguments):
+    print("reading", flush=True)
+    import time; time.sleep(60)
+run.read = read
+main(sys.argv[1:])
+"""
+    arguments = ["resize", folder / "in", folder / "out", "--scale", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "reading\n"
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate()
+    assert process.returncode == 130
+    assert error.strip() == "contconv: stopped; what was made is whole"
+
+
+def test_torchrun(folder):
+    """The files of a folder, by the launcher itself."""
+    launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [sys.executable, "-m", *launcher, "-m", "contconv_cli.entry", "resize"]
+    run = subprocess.run(
+        [*command, str(folder / "in"), str(folder / "out"), "--scale", "2"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "process 0: 2 made" in run.stderr and "process 1: 2 made" in run.stderr
+    assert made(folder) == NAMES

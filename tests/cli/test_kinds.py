@@ -1,0 +1,103 @@
+"""Every kind of picture comes out as the kind that it was, with the right pixels."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from contconv import resize
+from tests.cli import given
+
+LOSSY = (".jpg", ".jpeg", ".webp")
+
+
+@pytest.fixture(params=given.KINDS)
+def kind(request, tmp_path):
+    """A picture in a file, and what it should come out as."""
+    suffix, content, channels, dtype = given.KINDS[request.param]
+    path = tmp_path / f"in{suffix}"
+    path.write_bytes(content)
+    return path, tmp_path / f"out{suffix}", channels, dtype
+
+
+def test_resized_as_the_library_does(kind):
+    source, target, channels, dtype = kind
+    assert given.call("resize", source, target, "--size", 27, 30) == 0
+    made = given.pixels(target)
+    assert made.shape == (30, 27, channels) and made.dtype == dtype
+    before = given.pixels(source)
+    if before.shape[2] != channels or source.suffix in LOSSY:
+        return  # palettes and the like: the shape is what can be compared
+    if _has_alpha(source):
+        before, made = before[..., -1:], made[..., -1:]
+    expected = _resized(before, (30, 27))
+    if dtype == np.uint8:
+        assert np.array_equal(made, expected)
+    else:
+        assert np.abs(made.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_enlarged_by_a_network_that_is_cubic(kind, tmp_path):
+    source, target, channels, dtype = kind
+    net = given.cubic_net(tmp_path / "net.safetensors")
+    options = ("--scale", "2", "1.5", "--model", net, "--quality", 100)
+    assert given.call("upscale", source, target, *options) == 0
+    made = given.pixels(target)
+    assert made.shape == (48, 27, channels) and made.dtype == dtype
+    before = given.pixels(source)
+    if before.shape[2] != channels:
+        return
+    if _has_alpha(source):
+        before, made = before[..., -1:], made[..., -1:]
+    white = np.iinfo(dtype).max
+    floats = torch.from_numpy(before.astype(np.float64).transpose(2, 0, 1))[None]
+    expected = resize(floats, size=(48, 27))[0].clamp(0, white).numpy()
+    apart = np.abs(made.transpose(2, 0, 1) - expected)
+    assert apart.max() <= (white * 0.03 if source.suffix in LOSSY else 0.75)
+
+
+def _has_alpha(path) -> bool:
+    image = given.opened(path)
+    extra = getattr(image, "tag_v2", {}).get(338)
+    return image.mode in ("LA", "RGBA", "P") or bool(extra)
+
+
+def _resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    planes = torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))
+    if array.dtype == np.uint8:
+        return resize(planes[None], size=size)[0].permute(1, 2, 0).numpy()
+    floats = torch.from_numpy(array.astype(np.float64).transpose(2, 0, 1))[None]
+    out = (resize(floats, size=size)[0] + 0.5).floor().clamp(0, 65535)
+    return out.permute(1, 2, 0).numpy().astype(np.uint16)
+
+
+@pytest.mark.parametrize("command", ["upscale", "resize"])
+def test_colours_do_not_bleed_from_below_transparency(command, tmp_path):
+    """Red, half of it transparent above garbage: no pixel that can be seen is green."""
+    array = np.zeros((20, 20, 4), np.uint8)
+    array[:, :10] = (200, 0, 0, 255)
+    array[:, 10:] = (0, 255, 0, 0)
+    Image.fromarray(array).save(tmp_path / "in.png")
+    net = given.cubic_net(tmp_path / "net.safetensors")
+    extra = ("--model", net) if command == "upscale" else ()
+    given.call(command, tmp_path / "in.png", tmp_path / "out.png", "--scale", 3, *extra)
+    made = given.pixels(tmp_path / "out.png")
+    seen = made[..., 3] > 0
+    assert 0.5 < seen.mean() < 0.6
+    assert made[..., 1][seen].max() == 0
+    assert made[..., 0][seen].min() >= 199
+
+
+def test_the_shipped_network_is_sharper_than_cubic(tmp_path):
+    """A photograph, made small and enlarged again: nearer to what it was."""
+    photograph = data.astronaut()[60:180, 160:280]
+    Image.fromarray(photograph).save(tmp_path / "large.png")
+    given.call("resize", tmp_path / "large.png", tmp_path / "small.png", "--scale", 0.4)
+    errors = {}
+    for command in ("resize", "upscale"):
+        out = tmp_path / f"{command}.png"
+        given.call(command, tmp_path / "small.png", out, "--size", 120, 120)
+        apart = given.pixels(out).astype(float) - photograph
+        errors[command] = np.square(apart).mean()
+    assert errors["upscale"] < 0.7 * errors["resize"]

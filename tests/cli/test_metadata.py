@@ -1,0 +1,130 @@
+"""What is told of a picture stays; it comes out upright."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms, ImageOps
+from PIL.TiffImagePlugin import IFDRational
+
+from tests.cli import given
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def described(orientation: int = 1) -> Image.Exif:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "Camera works"
+    exposure, width = 0x829A, 0xA002
+    exif[0x8769] = {exposure: IFDRational(1, 250), width: 18}
+    return exif
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])
+@pytest.mark.parametrize("command", ["upscale", "resize"])
+def test_profile_exif_and_density_are_kept(suffix, command, tmp_path):
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    Image.fromarray(given.planes(3)).save(
+        source, icc_profile=PROFILE, exif=described().tobytes(), dpi=(300, 150)
+    )
+    assert given.call(command, source, target, "--scale", 1.5) == 0
+    made = given.opened(target)
+    assert made.size == (27, 36)
+    assert made.info["icc_profile"] == PROFILE
+    exif = made.getexif()
+    assert exif[0x010F] == "Camera works"
+    assert float(exif.get_ifd(0x8769)[0x829A]) == pytest.approx(1 / 250)
+    assert 0xA002 not in exif.get_ifd(0x8769)
+    if suffix != ".webp":
+        assert made.info["dpi"] == pytest.approx((300, 150), abs=0.1)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_pictures_come_out_upright(orientation, suffix, tmp_path):
+    """As Pillow turns them; what is wanted is width and height of what one sees."""
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    exif = described(orientation).tobytes()
+    Image.fromarray(given.planes(3)).save(source, exif=exif)
+    upright = _upright(orientation, tmp_path / "known.png")
+    width, height = upright.size
+    assert given.call("resize", source, target, "--size", width, height) == 0
+    made = given.opened(target)
+    assert np.array_equal(np.asarray(made), np.asarray(upright))
+    assert made.getexif().get(0x0112, 1) == 1
+
+
+def _upright(orientation: int, path: Path) -> Image.Image:
+    Image.fromarray(given.planes(3)).save(path, exif=described(orientation).tobytes())
+    turned = ImageOps.exif_transpose(given.opened(path))
+    assert turned is not None
+    return turned
+
+
+@pytest.mark.parametrize("kind", ["16-bit rgb png", "16-bit grey png"])
+def test_png_of_16_bits(kind, tmp_path):
+    """Its chunks are read by Pillow as they were written."""
+    from contconv_cli import sixteen
+    from contconv_cli.picture import Metadata
+    from contconv_cli.reading import read
+
+    path = tmp_path / "in.png"
+    path.write_bytes(given.KINDS[kind][1])
+    picture = read(path, 10**6)
+    exif = described().tobytes().removeprefix(b"Exif\0\0")
+    told = Metadata(PROFILE, exif, (300.0, 150.0))
+    content = sixteen.png(type(picture)(picture.planes, picture.kind, None, told))
+    path.write_bytes(content)
+    assert given.call("resize", path, tmp_path / "out.png", "--scale", 2) == 0
+    made = given.opened(tmp_path / "out.png")
+    assert made.info["icc_profile"] == PROFILE
+    assert made.info["dpi"] == pytest.approx((300, 150), abs=0.1)
+    assert given.opened(tmp_path / "out.png").getexif()[0x010F] == "Camera works"
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+def test_tiff_of_16_bits_comes_out_upright(orientation, tmp_path):
+    import tifffile
+
+    array, source = given.planes(3, np.uint16), tmp_path / "in.tif"
+    tags = [(0x0112, 3, 1, orientation, True)]
+    tifffile.imwrite(source, array, photometric="rgb", metadata=None, extratags=tags)
+    turned = {1: array, 3: array[::-1, ::-1], 6: np.rot90(array, -1)}[orientation]
+    height, width = turned.shape[:2]
+    target = tmp_path / "out.tif"
+    assert given.call("resize", source, target, "--size", width, height) == 0
+    assert np.array_equal(given.pixels(target), turned)
+
+
+def test_tiff_of_16_bits(tmp_path):
+    import tifffile
+
+    source = tmp_path / "in.tif"
+    tifffile.imwrite(
+        source,
+        given.planes(3, np.uint16),
+        photometric="rgb",
+        iccprofile=PROFILE,
+        resolution=(300, 150),
+        resolutionunit="INCH",
+        metadata=None,
+        software=False,
+        extratags=[(0x010F, 2, 0, "Camera works", True)],
+    )
+    assert given.call("upscale", source, tmp_path / "out.tif", "--scale", 2) == 0
+    made = given.opened(tmp_path / "out.tif")
+    assert made.info["icc_profile"] == PROFILE
+    assert made.info["dpi"] == pytest.approx((300, 150))
+    assert made.tag_v2[0x010F] == "Camera works"  # type: ignore
+
+
+def test_16_bits_become_8_with_a_word(tmp_path, capsys):
+    suffix, content, *_ = given.KINDS["16-bit rgb png"]
+    (tmp_path / f"in{suffix}").write_bytes(content)
+    target = tmp_path / "out.webp"
+    arguments = ("--size", 18, 24, "--quality", 100)
+    assert given.call("resize", tmp_path / "in.png", target, *arguments) == 0
+    assert "8 of the 16 bits are kept" in capsys.readouterr().err
+    expected = (given.planes(3, np.uint16) / 257).round()
+    assert np.abs(given.pixels(target) - expected).max() <= 1

@@ -4,6 +4,7 @@
 # make docs   build the documentation in docs/_build/html
 # make bench  time the layer against what people use; bench-check compares, briefly
 # make train  train the paper's network on CIFAR-10, or go on with it
+# make weights train the network of contconv upscale, or go on with it; hours
 # make record run all experiments anew; their trained networks are in the repository
 PYTHON ?= python3
 VENV := .venv
@@ -14,7 +15,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 SHAPES := --jaxtyping-packages="contconv,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
-.PHONY: demo test check docs format bench bench-check train record clean help
+.PHONY: demo test check docs format bench bench-check train weights record clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -58,6 +59,10 @@ bench-check: $(VENV)/.dev
 
 train: $(VENV)/.demo
 	$(BIN)/python -m training cifar10 --out out/train --resume
+
+weights: $(VENV)/.demo
+	$(BIN)/python -m training.superres bsd400 --batch-size 8 --steps 10000 --epochs 10 \
+		--out out/superres --resume --weights src/contconv/models/superres.safetensors
 
 # Overwrites the records and figures that are committed, and the table in README.
 record: $(VENV)/.dev

@@ -8,6 +8,7 @@ import torch
 from _gallery import write_gallery
 from _markdown import row, source
 from _speed import write_speed
+from _superres import write_superres
 
 from contconv import ContinuousConv2d
 
@@ -28,6 +29,7 @@ def write_all() -> None:
         text = "\n".join(table(record)) + f"\n\n*{source(record)}*\n"
         (folder / f"{table.__name__}.md").write_text(text)
     write_speed(folder)
+    write_superres(folder)
     write_gallery(folder)
     (folder / "explain.txt").write_text(_explanation())
 

@@ -21,6 +21,20 @@ Enlarge = Callable[[Tensor, tuple[int, int]], Tensor]
 
 GIVEN = (2, 3, 4)
 
+# What the experiments measure: as the literature does, between, beyond, and unequal.
+SCALES: tuple[Scales, ...] = (
+    (1.3, 1.3),
+    (1.7, 1.7),
+    (2, 2),
+    (2.5, 2.5),
+    (3, 3),
+    (3.3, 3.3),
+    (4, 4),
+    (6, 6),
+    (8, 8),
+    (2, 3.5),
+)
+
 # The folder of each set, and the pictures of it that are left out. The woman of Set5 is
 # one of BSDS500's training photographs, 302003, at 0.7 of its size: what learned from
 # those has seen her, so that means over the usual five are partly those of training.

@@ -81,6 +81,7 @@ def trained(
     """
     torch.manual_seed(0)
     model, path = new(name, setting), _path(name, setting)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore
     if not list(model.parameters()):
         return model
     if not path.exists():
@@ -94,7 +95,6 @@ def trained(
             whole=whole,
             held_out=setting.held_out,
         )
-        model = model.to(memory_format=torch.channels_last)  # type: ignore
         fit(model, photographs or learned_from(setting), recipe, progress=False)
         _keep(model, path)
     model.load_state_dict(load_file(path))

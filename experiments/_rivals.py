@@ -216,7 +216,10 @@ class MetaUpscale(Queries):
 
     def prepared(self, images: Tensor) -> Tensor:
         around = nn.functional.unfold(self.encoder(images), 3, padding=1)
-        return around.view(len(images), -1, *images.shape[2:])
+        around = around.view(len(images), -1, *images.shape[2:])
+        # What a pixel needs lies together; else each chunk of pixels copies everything,
+        # and a call takes 3.5 times as long.
+        return around.contiguous(memory_format=torch.channels_last)
 
     def query(self, features: Tensor, points: Tensor, pixel: Tensor) -> Tensor:
         nearest = points.round()

@@ -25,6 +25,9 @@ ORDER = (
     "kernel_study",
     "spectra",
     "initialisation",
+    "superres",
+    "superres_crops",
+    "superres_shipped",
 )
 
 START, END = "<!-- paper / ours -->", "<!-- end of paper / ours -->"

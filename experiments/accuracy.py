@@ -1,13 +1,13 @@
 """Continuous convolutions classify CIFAR-10 better, if their kernels are smooth.
 
 The paper's two networks, trained alike: the same recipe, channels and number of layers,
-and the same seeds (fewer for what is far behind); for each network the learning rate
-that was best in a trial with 6,400 images, for splines that of the cosines. The
-continuous one is shown as the paper has it, shrinking gradually, with splines, with the
-cosine basis and with the paper's Internal-Net, all with as many weights; and, with
-cosines, at the scales of the baseline: what the layer does without what the scales do.
-The images are JPEG copies, the networks small and trained briefly, for two CPU cores:
-all are less accurate than the paper's.
+and the same seeds; for each network the learning rate that was best in a trial with
+6,400 images, for splines that of the cosines. The continuous one is shown as the paper
+has it, shrinking gradually, with splines, with the cosine basis and with the paper's
+Internal-Net, all with as many weights; and, with cosines, at the scales of the
+baseline: what the layer does without what the scales do. The images are JPEG copies,
+the networks small and trained briefly, for two CPU cores: all are less accurate than
+the paper's.
 """
 
 import statistics
@@ -96,14 +96,10 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         return f"{mean:.2f} ± {spread:.2f} %"
 
     def gained(network: str) -> str:
-        # Seed by seed; some networks have fewer.
         ours, theirs = accuracies(result, network), accuracies(result, "baseline")
-        gains = [a - b for a, b in zip(ours, theirs, strict=False)]
+        gains = [a - b for a, b in zip(ours, theirs, strict=True)]
         mean, spread = _networks.mean_and_deviation(gains)
-        if len(gains) == 1:
-            return f"{mean:+.2f} points (one seed)"
-        fewer = "" if len(gains) == len(theirs) else f" ({len(gains)} seeds)"
-        return f"{mean:+.2f} ± {spread:.2f} points{fewer}"
+        return f"{mean:+.2f} ± {spread:.2f} points"
 
     def costs(network: str) -> str:
         ours, theirs = (result["costs"][n] for n in (network, "baseline"))

@@ -124,9 +124,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows = []
     for network in ("mlp", "spline", "cosine", "strided"):
         parts = [_beside(result, network, name, ".3f") for name in (*WHOLE, *VARYING)]
-        seeds = sum(row["network"] == network for row in result["networks"])
-        fewer = "" if seeds == result["seeds"] else f" (seeds: {seeds})"
-        what = f"Table 1: shift equivariance, {NAMES[network]}{fewer}"
+        what = f"Table 1: shift equivariance, {NAMES[network]}"
         rows.append((what, "above the baseline at every shift", "; ".join(parts)))
     text = _beside(result, "spline", "consistency", ".1f")
     rows.append((f"The same class for two shifts, %, {NAMES['spline']}", "—", text))

@@ -1,139 +1,128 @@
-"""Enlarged by continuous layers, edges are sharper than from cubic resizing.
+"""Crops: what one network for all scales makes of edges and textures, beside others.
 
-The same parts of two pictures, at two scales, from the networks that `superres`
-compares: the picture itself, cubic resizing, a pixel shuffle by 4 whose result is
-resized, LIIF, and the continuous layer; below each the PSNR of the whole picture.
+Parts of two pictures that were made small by `contconv.resize`, and enlarged again to
+where they were: by cubic resizing, by a pixel shuffle by 4 whose output is resized, by
+LIIF, and by the continuous network. All of the same encoder, training and steps, as in
+`superres`; PSNR is that of the crop.
 """
 
 import base64
-import io
-import math
-from dataclasses import asdict, dataclass
-from itertools import product
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from contconv.metrics import psnr
 from experiments import _enlargers
-from experiments._benchmarks import Pair, numbered
+from experiments._benchmarks import Scales, numbered
 from experiments._enlargers import CUBIC, FIXED, LIIF, OURS, Setting
+
+SHOWN = (CUBIC, FIXED, LIIF, OURS)
+ORIGINAL = "original"
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A part of a picture, and the scale by which it is made small and enlarged."""
+
+    part: str
+    number: int
+    scales: Scales
+    top: int
+    left: int
 
 
 @dataclass(frozen=True)
 class Config:
-    """The networks, the parts of pictures, and the scales.
+    """The networks, and what is shown of which pictures."""
 
-    Attributes:
-        setting: The networks'.
-        networks: In the order of the columns.
-        parts: The set, the number of the picture, and the first row and column.
-        scales: The same on both axes.
-        side: Pixels of a part.
-    """
-
-    setting: Setting = _enlargers.FULL
-    networks: tuple[str, ...] = (CUBIC, FIXED, LIIF, OURS)
-    parts: tuple[tuple[str, int, int, int], ...] = (
-        ("Set5 unseen", 2, 96, 80),
-        ("B100", 0, 100, 200),
+    setting: Setting = field(default_factory=Setting)
+    crops: tuple[Crop, ...] = (
+        Crop("Set5", 2, (2.5, 2.5), 70, 90),
+        Crop("B100", 6, (3.3, 3.3), 110, 270),
+        Crop("B100", 10, (2, 3.5), 190, 30),
     )
-    scales: tuple[float, ...] = (2.5, 4)
-    side: int = 56
+    side: int = 100
 
 
-QUICK = Config(setting=_enlargers.QUICK, networks=(CUBIC, OURS), scales=(4,), side=32)
+QUICK = Config(
+    setting=_enlargers.QUICK, crops=(Crop("Set5", 2, (2, 2), 20, 20),), side=40
+)
 
 
 def run(config: Config) -> dict[str, Any]:
-    """Enlarge and cut out."""
-    networks = {n: _enlargers.trained(n, config.setting) for n in config.networks}
-    return {
-        "rows": [
-            row(config, networks, part, scale)
-            for part, scale in product(config.parts, config.scales)
-        ],
-        "setting": asdict(config.setting),
-    }
-
-
-def row(
-    config: Config,
-    networks: dict[str, nn.Module],
-    part: tuple[str, int, int, int],
-    scale: float,
-) -> dict[str, Any]:
-    """One part at one scale, from each network, and as it is."""
-    name, number, top, left = part
-    pair = numbered(name, number, (scale, scale))
-    inside = (0, slice(None), *(slice(i, i + config.side) for i in (top, left)))
-    made = {name: enlarged(model, pair) for name, model in networks.items()}
-    return {
-        "set": name,
-        "number": number,
-        "scale": scale,
-        "as it is": as_text(pair.large[inside]),
-        "made": {
-            name: {
-                "psnr": psnr(one, pair.large, shave=math.ceil(scale), luma=True).item(),
-                "part": as_text(one[inside]),
-            }
-            for name, one in made.items()
-        },
-    }
-
-
-@torch.no_grad()
-def enlarged(model: nn.Module, pair: Pair) -> Tensor:
-    """In 8 bits, values in 0..1."""
-    height, width = pair.large.shape[2:]
-    made = model(pair.small, size=(height, width)).clamp(0, 1)
-    return (made * 255).round() / 255
-
-
-def as_text(image: Tensor) -> str:
-    """A PNG file in letters."""
-    array = (image * 255).round().byte().permute(1, 2, 0).numpy()
-    file = io.BytesIO()
-    Image.fromarray(array).save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def as_image(text: str) -> Image.Image:
-    """What `as_text` wrote."""
-    return Image.open(io.BytesIO(base64.b64decode(text)), formats=("PNG",))
+    """Each crop as it was, and as each network makes it."""
+    models = {name: _enlargers.trained(name, config.setting) for name in SHOWN}
+    found = []
+    for crop in config.crops:
+        pair = numbered(crop.part, crop.number, crop.scales)
+        height, width = pair.large.shape[2:]
+        place = (
+            ...,
+            slice(crop.top, crop.top + config.side),
+            slice(crop.left, crop.left + config.side),
+        )
+        original = pair.large[place]
+        row: dict[str, Any] = {"scales": list(crop.scales), "psnr": {}, "images": {}}
+        row["images"][ORIGINAL] = _text(original)
+        for name, model in models.items():
+            with torch.no_grad():
+                made = model(pair.small, size=(height, width))[place].clamp(0, 1)
+            row["psnr"][name] = psnr(made, original, luma=True).item()
+            row["images"][name] = _text(made)
+        found.append(row)
+    return {"crops": found, "steps": config.setting.steps}
 
 
 def check(result: dict[str, Any]) -> None:
-    """The continuous layer is nearer to each picture than cubic resizing."""
-    if result["setting"]["steps"] < 100:
-        return
-    for row in result["rows"]:
-        made = row["made"]
-        assert made[OURS]["psnr"] > made[CUBIC]["psnr"], (row["set"], row["scale"])
+    """Nearer to the original than cubic resizing; sharper than what was made x4."""
+    for row in result["crops"]:
+        assert all(5 < value < 60 for value in row["psnr"].values())
+        if result["steps"] >= 100:
+            assert row["psnr"][OURS] > row["psnr"][CUBIC]
+
+
+def _text(image: Tensor) -> str:
+    """An image as text: a PNG file in base64."""
+    pixels = (image[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    file = BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _pixels(text: str) -> np.ndarray:
+    with Image.open(BytesIO(base64.b64decode(text))) as image:
+        return np.array(image)
 
 
 def plot(record: dict[str, Any], figure: Path) -> None:
-    """A row for each part and scale, a column for each network."""
+    """A row of images for each crop."""
     import matplotlib.pyplot as plt
 
-    rows = record["result"]["rows"]
-    columns = 1 + len(rows[0]["made"])
-    size = (2.1 * columns, 2.4 * len(rows))
+    rows, names = record["result"]["crops"], (ORIGINAL, *SHOWN)
     drawing, axes = plt.subplots(
-        len(rows), columns, figsize=size, layout="constrained", squeeze=False
+        len(rows),
+        len(names),
+        figsize=(2.4 * len(names), 2.75 * len(rows)),
+        squeeze=False,
+        layout="constrained",
     )
     for line, row in zip(axes, rows, strict=True):
-        texts = {f"{row['set']}, x{row['scale']:g}": row["as it is"]}
-        for name, one in row["made"].items():
-            texts[f"{name}: {one['psnr']:.2f} dB"] = one["part"]
-        for ax, (label, text) in zip(line, texts.items(), strict=True):
-            ax.imshow(as_image(text), interpolation="nearest")
-            ax.set(xticks=[], yticks=[])
-            ax.set_xlabel(label, size=8)
+        for axis, name in zip(line, names, strict=True):
+            axis.imshow(_pixels(row["images"][name]), interpolation="nearest")
+            known = row["psnr"].get(name)
+            label = name if known is None else f"{name}, {known:.2f} dB"
+            axis.set_title(label, fontsize=9)
+            axis.set_axis_off()
+        y, x = row["scales"]
+        line[0].set_title(
+            f"original; by {y:g}" + ("" if x == y else f" x {x:g}"), fontsize=9
+        )
     figure.parent.mkdir(parents=True, exist_ok=True)
     drawing.savefig(figure, dpi=110)
     plt.close(drawing)

@@ -110,9 +110,14 @@ def network(model: str, kernel: str, channels: int, sets: "ImageSets") -> "nn.Mo
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; what is wrong with it or with files is one clear line."""
+    """Run the command line."""
+    run(app, arguments)
+
+
+def run(command: App, arguments: Sequence[str] | None) -> None:
+    """Run a command; what is wrong with it or with files is one clear line."""
     try:
-        app(arguments)
+        command(arguments)
     except REFUSALS as error:
         sys.exit(str(error))
 

@@ -89,6 +89,18 @@ def test_colours_do_not_bleed_from_below_transparency(command, tmp_path):
     assert made[..., 0][seen].min() >= 199
 
 
+def test_tiles_make_the_same_file(tmp_path):
+    """Bit for bit, with tiles of any size; a picture that is encoded in parts."""
+    photograph = data.astronaut()[:180, 100:290]
+    Image.fromarray(photograph).save(tmp_path / "in.png")
+    for tile in (64, 2000):
+        out = tmp_path / f"{tile}.png"
+        options = ("--scale", 1.3, 1.7, "--tile", tile, "--ensemble", 2)
+        assert given.call("upscale", tmp_path / "in.png", out, *options) == 0
+    made = [(tmp_path / f"{tile}.png").read_bytes() for tile in (64, 2000)]
+    assert made[0] == made[1]
+
+
 def test_the_shipped_network_is_sharper_than_cubic(tmp_path):
     """A photograph, made small and enlarged again: nearer to what it was."""
     photograph = data.astronaut()[60:180, 160:280]

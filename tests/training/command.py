@@ -65,11 +65,11 @@ def _environments(processes: int) -> list[dict[str, str]]:
     ]
 
 
-def torchrun(arguments: list[object]) -> str:
+def torchrun(arguments: list[object], module: str = "training") -> str:
     """Run a training in two processes, by `torchrun` itself; what it prints."""
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     ended = subprocess.run(
-        [sys.executable, "-m", *launcher, "-m", "training", *map(str, arguments)],
+        [sys.executable, "-m", *launcher, "-m", module, *map(str, arguments)],
         capture_output=True,
         text=True,
         env={

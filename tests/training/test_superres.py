@@ -212,20 +212,41 @@ def _stopping(net, step):
     return net.register_forward_hook(hook)
 
 
+def write(folder):
+    """The photographs as files."""
+    folder.mkdir()
+    for i, image in enumerate(photographs()):
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{i}.png")
+    return folder
+
+
+def test_torchrun(tmp_path):
+    """Two processes share every batch: the losses are those of one, to rounding."""
+    source = write(tmp_path / "set")
+    options = "--channels 4 --blocks 1 --epochs 1 --steps 3 --batch-size 3 --patch 12"
+    arguments = [source, *options.split(), "--held-out", 1, "--device", "cpu"]
+    said = command.torchrun(
+        [*arguments, "--out", tmp_path / "two", "--log-every", 1], "training.superres"
+    )
+    assert "2 processes" in said
+    with pytest.raises(SystemExit):
+        main([*map(str, arguments), "--out", str(tmp_path / "one"), "--log-every", "1"])
+    found, expected = (command.losses(tmp_path / name) for name in ("two", "one"))
+    assert [loss[:2] for loss in found] == [loss[:2] for loss in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one[2] == pytest.approx(other[2], rel=1e-4)
+
+
 def test_the_command(tmp_path, capsys):
     def call(arguments):
         with pytest.raises(SystemExit) as stop:
             main(arguments)
         return str(stop.value.code)
 
-    (tmp_path / "set").mkdir()
-    for i, image in enumerate(photographs()):
-        Image.fromarray(image.permute(1, 2, 0).numpy()).save(
-            tmp_path / "set" / f"{i}.png"
-        )
+    source = write(tmp_path / "set")
     weights = tmp_path / "net.safetensors"
     options = "--channels 4 --blocks 1 --epochs 1 --steps 2 --batch-size 2 --patch 12"
-    arguments = [str(tmp_path / "set"), "--out", str(tmp_path / "run")]
+    arguments = [str(source), "--out", str(tmp_path / "run")]
     arguments += [*options.split(), "--held-out", "1", "--weights", str(weights)]
     call(arguments)
     assert "dB" in capsys.readouterr().out

@@ -1,13 +1,12 @@
 """Train a network that enlarges: ``python -m training.superres --out out/run``."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from training.__main__ import REFUSALS
+from training.__main__ import run
 from training.allocator import restart_with_kept_memory
 from training.superres.recipe import Recipe
 
@@ -82,11 +81,8 @@ def train(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; what is wrong with it or with files is one clear line."""
-    try:
-        app(arguments)
-    except REFUSALS as error:
-        sys.exit(str(error))
+    """Run the command line."""
+    run(app, arguments)
 
 
 if __name__ == "__main__":

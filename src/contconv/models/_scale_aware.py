@@ -1,6 +1,7 @@
 """A continuous layer whose kernel depends on the scale, too."""
 
 from collections.abc import Hashable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +31,7 @@ class ScaleAwareKernel(nn.Module):
         out_channels: Channels of the output.
         kernel_size: Width of the support in input pixels, for each axis.
         aware: Whether the factors depend on the scale; they are learned in any case.
+        options: More arguments of the kernel.
     """
 
     def __init__(
@@ -40,9 +42,11 @@ class ScaleAwareKernel(nn.Module):
         kernel_size: tuple[int, ...],
         *,
         aware: bool = True,
+        **options: Any,
     ) -> None:
         super().__init__()
-        kernel = learned_kernel(name, in_channels, out_channels, kernel_size)
+        channels = (in_channels, out_channels)
+        kernel = learned_kernel(name, *channels, kernel_size, **options)
         assert isinstance(kernel, SeparableKernel)
         self.kernel, self.aware = kernel, aware
         self._counts = [kernel.head.shape[2], out_channels, out_channels]

@@ -11,6 +11,9 @@ from _markdown import source, table
 
 from experiments import _record
 
+_SHOWN = "PSNR above cubic resizing over the scale, for each network; and over time"
+FIGURE = f"\n![{_SHOWN}](figures/superres.png)\n"
+
 
 def write_superres(folder: Path) -> None:
     """Write both to ``folder``, or that there are no numbers yet."""
@@ -20,6 +23,7 @@ def write_superres(folder: Path) -> None:
         if path.exists():
             record = _record.read(path)
             text = "\n".join(lines(record["result"])) + f"\n\n*{source(record)}*\n"
+            text += FIGURE if name == "superres_fidelity" else ""
         else:
             text = "*Not yet run in full: `python -m experiments superres`.*\n"
         (folder / f"{name}.md").write_text(text)

@@ -37,7 +37,7 @@ default_role = "py:obj"
 nitpicky = True
 nitpick_ignore_regex = [
     # Other projects: linking to them takes their inventories, from the network.
-    (r"py:.*", r"(torch|nn|jaxtyping|fractions|numbers|collections)\..*"),
+    (r"py:.*", r"(torch|nn|jaxtyping|fractions|numbers|collections|pathlib)\..*"),
     # What the layers share is private.
     (r"py:.*", r"contconv\.nn\.conv\.ContinuousConv"),
     # The names that annotations use for them.

@@ -22,12 +22,10 @@ ORDER = (
     "checkerboard",
     "superres",
     "superres_crops",
+    "superres_shipped",
     "kernel_study",
     "spectra",
     "initialisation",
-    "superres",
-    "superres_crops",
-    "superres_shipped",
 )
 
 START, END = "<!-- paper / ours -->", "<!-- end of paper / ours -->"

@@ -62,6 +62,8 @@ QUICK = Config(pictures=(("Set5", 1),), scales=((2, 2), (4, 4)), members=(2,), s
 
 def run(config: Config) -> dict[str, Any]:
     """Quality by set and scale, of ensembles, and what the command takes."""
+    # First: of a child, systems count what its parent holds when it starts it, too.
+    taken = command(config.side, config.scale)
     net, found = load(), []
     todo = [(*part, scale) for part in config.pictures for scale in config.scales]
     for part, count, scales in track(todo, "scales"):
@@ -80,7 +82,7 @@ def run(config: Config) -> dict[str, Any]:
         "quality": found,
         "parameters": sum(p.numel() for p in net.parameters()),
         "whole": all(count is None for _, count in config.pictures),
-        "command": command(config.side, config.scale),
+        "command": taken,
     }
 
 
@@ -162,7 +164,8 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
                 each.append(f"{row['net']['psnr']:.2f} ({gain:+.2f}) at {where}")
         known = [f"{v:.2f} at {s}" for (p, s), v in VDSR.items() if p == part]
         claim = f"`contconv upscale` on {part}, dB (over cubic)"
-        rows.append((claim, "VDSR: " + ", ".join(known), ", ".join(each)))
+        beside = "VDSR: " + ", ".join(known) if known else "—"
+        rows.append((claim, beside, ", ".join(each)))
     rows.append(("the same, median of a scale ensemble", "—", _ensembles(result)))
     told = result["command"]
     taken = f"{told['seconds']:.0f} s, {told['megabytes'] / 1024:.1f} GiB"
@@ -199,7 +202,9 @@ def plot(record: dict[str, Any], figure: Path) -> None:
         axis.plot(x, [r["cubic"]["psnr"] for r in rows], "o-", ms=4, label="cubic")
         axis.plot(x, [r["net"]["psnr"] for r in rows], "o-", ms=4, label="contconv")
         known = [(s, v) for (p, s), v in VDSR.items() if p == part]
-        axis.plot(*zip(*known, strict=True), "kx", label="VDSR, as published")
+        if known:
+            x, y = zip(*known, strict=True)
+            axis.plot(x, y, "kx", label="VDSR, as published")
         axis.set(xlabel="scale", ylabel="PSNR of Y, dB", title=part)
         axis.legend()
     figure.parent.mkdir(parents=True, exist_ok=True)

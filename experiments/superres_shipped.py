@@ -141,8 +141,9 @@ def _peak(usage: resource.struct_rusage) -> int:
 def check(result: dict[str, Any]) -> None:
     """Above cubic resizing by what was aimed at; small, and quick enough."""
     assert result["parameters"] <= 300_000
-    assert result["command"]["seconds"] < 60
-    assert result["command"]["megabytes"] < 3 * 1024
+    if result["whole"]:  # time and memory of the small variant tell nothing
+        assert result["command"]["seconds"] < 60
+        assert result["command"]["megabytes"] < 3 * 1024
     for row in result["quality"]:
         above = row["net"]["psnr"] - row["cubic"]["psnr"]
         y, x = row["scales"]

@@ -81,16 +81,15 @@ def run(config: Config) -> dict[str, Any]:
 
 def costs(config: Config, models: dict[str, nn.Module]) -> dict[str, dict[str, Any]]:
     """Of each network: its parameters, and what the call takes."""
-    makers = {name: partial(_call, name, config) for name in models}
+    makers = {name: partial(_call, model, config) for name, model in models.items()}
     found = _calls.costs(makers, config.rounds)
     for name, model in models.items():
         found[name]["parameters"] = sum(p.numel() for p in model.parameters())
     return found
 
 
-def _call(name: str, config: Config) -> Contender:
+def _call(model: nn.Module, config: Config) -> Contender:
     """Enlarging one picture."""
-    model = _enlargers.trained(name, config.setting)
     side = ceil(config.timed * config.timed_scale)
     image = torch.rand(1, 3, config.timed, config.timed)
     return Contender(lambda images: model(images, size=(side, side)), image)

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "contconv"
+COMMAND = ROOT / "src" / "contconv_cli"
 
 # Downwards: each may import those above it, and itself.
 LAYERS = [
@@ -99,8 +100,25 @@ def test_nothing_but_torch(path):
             assert top in known | allowed, f"{path.name} imports {name}"
 
 
-def test_files_are_short():
-    lengths = sorted(len(path.read_text().splitlines()) for path in sources())
+def test_nothing_but_the_extra():
+    """The command needs the library and what its extra names."""
+    extra = {"cyclopts", "imagecodecs", "numpy", "PIL", "rich", "tifffile"}
+    known = {"torch", "contconv", "contconv_cli", *sys.stdlib_module_names} | extra
+    for path in COMMAND.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            tops = {name.split(".")[0] for name in names}
+            assert tops <= known, f"{path.name} imports {tops - known}"
+
+
+@pytest.mark.parametrize("package", [PACKAGE, COMMAND], ids=lambda p: p.name)
+def test_files_are_short(package):
+    files = package.rglob("*.py")
+    lengths = sorted(len(path.read_text().splitlines()) for path in files)
     assert lengths[len(lengths) // 2] <= 100
     assert lengths[-1] <= 300
 

@@ -7,12 +7,14 @@ def main() -> None:
     """Run `contconv_cli.main.main`."""
     try:
         from contconv_cli.main import main as run
+
+        run()
     except ModuleNotFoundError as error:
+        what = f"{error.name} is not installed" if error.name else str(error)
         sys.exit(
-            f"contconv: {error.name} is not installed, which the command needs; "
+            f"contconv: {what.partition(',')[0]}, which the command needs; "
             "install it with: pip install 'contconv[cli]'"
         )
-    run()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from PIL import Image
 
 _ORIENTATION, _DETAILS, _PLACE = 0x0112, 0x8769, 0x8825
 _INNER = (_DETAILS, _PLACE)
+_INTEROP = 0xA005
 _WIDTH, _HEIGHT = 0xA002, 0xA003
 
 # Of a TIFF file, whose tags say as well how its pixels are stored.
@@ -22,7 +23,11 @@ def exif_and_orientation(image: Image.Image) -> tuple[bytes | None, int]:
         return None, orientation
     if _ORIENTATION in kept:
         kept[_ORIENTATION] = 1
+    details = kept.get(_DETAILS, {})
     # They say how large the picture was.
     for tag in (_WIDTH, _HEIGHT):
-        kept.get(_DETAILS, {}).pop(tag, None)
+        details.pop(tag, None)
+    # It lies in the details; alone, its tag would point to where it was in the file.
+    if _INTEROP in details:
+        details[_INTEROP] = dict(found.get_ifd(_INTEROP))
     return kept.tobytes().removeprefix(b"Exif\0\0"), orientation

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contconv_cli.errors import PictureError
-from contconv_cli.writing import SUFFIXES, form_of
+from contconv_cli.forms import SUFFIXES, form_of
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,15 @@ def jobs(source: Path, target: Path) -> list[Job]:
     Raises:
         PictureError: If there is nothing to do, or it cannot be done.
     """
+    try:
+        return _jobs(source, target)
+    except OSError as error:  # such as a name that is too long
+        raise PictureError(
+            f"{error.filename} cannot be used: {error.strerror}"
+        ) from None
+
+
+def _jobs(source: Path, target: Path) -> list[Job]:
     if not source.exists():
         raise PictureError(f"{source} does not exist")
     if source.is_dir():
@@ -72,6 +81,11 @@ def _of_folder(source: Path, target: Path) -> list[Job]:
     inner = target.resolve()
     if inner == source.resolve():
         raise PictureError(f"{target} is the folder itself; choose another one")
+    if source.resolve().is_relative_to(inner):
+        raise PictureError(
+            f"{source} lies in {target}, and pictures could overwrite each other; "
+            "choose a folder outside"
+        )
     found = [
         path
         for path in sorted(source.rglob("*"))

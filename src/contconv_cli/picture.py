@@ -77,6 +77,11 @@ class Picture:
         return replace(self, planes=_eight(self.planes), alpha=alpha)
 
 
+def swaps_sides(orientation: int) -> bool:
+    """Whether EXIF's orientation lays a picture on its side."""
+    return _UPRIGHT.get(orientation, (False, ()))[0]
+
+
 def _turned(planes: np.ndarray, orientation: int) -> np.ndarray:
     swapped, flipped = _UPRIGHT[orientation]
     planes = planes.swapaxes(-1, -2) if swapped else planes

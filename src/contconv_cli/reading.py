@@ -11,7 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from contconv_cli.errors import PictureError
 from contconv_cli.exif import exif_and_orientation
-from contconv_cli.picture import Kind, Metadata, Picture
+from contconv_cli.picture import Kind, Metadata, Picture, swaps_sides
 from contconv_cli.sixteen import is_sixteen_bits, read_planes
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
@@ -80,7 +80,7 @@ def _decoded(path: Path, content: bytes, max_pixels: int) -> Picture:
                 f"{path} has {frames} pages or frames; take them apart first"
             )
         exif, orientation = exif_and_orientation(image)
-        icc, dpi = image.info.get("icc_profile"), _dpi(image)
+        icc, dpi = image.info.get("icc_profile"), _dpi(image, orientation)
         metadata = Metadata(icc or None, exif, dpi)
         if is_sixteen_bits(image, content):
             planes, kind, alpha = read_planes(path, image.format, content)
@@ -121,10 +121,13 @@ def _mode(path: Path, image: Image.Image) -> str:
     return mode
 
 
-def _dpi(image: Image.Image) -> tuple[float, float] | None:
+def _dpi(image: Image.Image, orientation: int) -> tuple[float, float] | None:
+    """Pixels per inch, across and down, of what comes upright."""
     dpi = image.info.get("dpi")
     try:
         across, down = (float(value) for value in dpi or ())
     except (TypeError, ValueError, ZeroDivisionError):
         return None
-    return (across, down) if across > 0 < down else None
+    if not across > 0 < down:
+        return None
+    return (down, across) if swaps_sides(orientation) else (across, down)

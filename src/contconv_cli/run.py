@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from contconv_cli import writing
+from contconv_cli import placing, writing
 from contconv_cli.errors import PictureError
 from contconv_cli.files import Job, Share
 from contconv_cli.picture import Picture
@@ -80,6 +80,7 @@ class Tally:
 def run(jobs: list[Job], order: Order, share: Share) -> Tally:
     """Make this process's pictures; what fails is told, and the rest is made."""
     own, tally, maker = jobs[share.rank :: share.count], Tally(), _Lazy(order.make)
+    placing.clear(job.target for job in own)
     console = Console(stderr=True, soft_wrap=True)
     shown = share.rank == 0 and console.is_terminal
     with Progress(*COLUMNS, console=console, disable=not shown, transient=True) as bar:
@@ -89,7 +90,7 @@ def run(jobs: list[Job], order: Order, share: Share) -> Tally:
             bar.reset(tiles, description=job.source.name)
             try:
                 made = _make(job, order, maker, bar, tiles)
-            except (PictureError, MemoryError, ValueError) as error:
+            except (PictureError, MemoryError, OSError, ValueError) as error:
                 tally.failed += 1
                 bar.console.print(_line(job, error), style="red", highlight=False)
             else:
@@ -113,12 +114,27 @@ def _make(job: Job, order: Order, maker: Maker, bar: Progress, task: object) -> 
     except PictureError as error:
         raise PictureError(f"{job.source}: {error}") from None
     writing.check_writable(picture, order.wanted.of(picture.size), job.target)
+    placing.check_place(job.target)
     if writing.loses_bits(picture, job.target):
         bar.console.print(f"{job.target}: 8 of the 16 bits are kept", highlight=False)
     bar.update(task, total=maker.steps(picture, order.wanted))  # type: ignore
-    out = maker(picture, order.wanted, lambda: bar.advance(task))  # type: ignore
-    writing.put(writing.encoded(out, job.target, order.quality), job.target)
+    try:
+        out = maker(picture, order.wanted, lambda: bar.advance(task))  # type: ignore
+    except RuntimeError as error:
+        if not _is_of_memory(error):
+            raise
+        way = "a smaller --tile takes less" if order.growing else "make it smaller"
+        raise PictureError(f"{job.source} does not fit in memory; {way}") from None
+    placing.put(writing.encoded(out, job.target, order.quality), job.target)
     return True
+
+
+def _is_of_memory(error: RuntimeError) -> bool:
+    """Whether memory ran out, for which torch has a type of its own on CUDA only."""
+    return any(
+        words in str(error)
+        for words in ("out of memory", "allocate memory", "not enough memory")
+    )
 
 
 class _Lazy:

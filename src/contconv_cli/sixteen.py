@@ -45,6 +45,7 @@ def _read_tiff(path: Path, content: bytes) -> Planes:
         page: Any = file.pages[0]
         photometric, axes = page.photometric.name, page.axes
         array, alpha = page.asarray(), bool(page.extrasamples)
+        premultiplied = alpha and page.extrasamples[0].name == "ASSOCALPHA"
     if array.dtype != np.uint16 or len(page.extrasamples) > 1:
         raise PictureError(
             f"{path} has {array.dtype} pixels in {axes}; save it with 8 or 16 bits as "
@@ -58,7 +59,16 @@ def _read_tiff(path: Path, content: bytes) -> Planes:
     planes = array if axes == "SYX" else array.transpose(2, 0, 1)
     if photometric == "MINISWHITE":
         planes = np.concatenate([65535 - planes[:1], planes[1:]])
+    if premultiplied:
+        planes = np.concatenate([_divided(planes[:-1], planes[-1]), planes[-1:]])
     return _split(planes, alpha)
+
+
+def _divided(planes: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Colours that were multiplied by opacity, as they were before."""
+    opacity = np.maximum(alpha, 1).astype(np.uint64)
+    whole = (planes.astype(np.uint64) * 65535 + opacity // 2) // opacity
+    return np.minimum(whole, 65535).astype(np.uint16)
 
 
 def _split(planes: np.ndarray, with_alpha: bool) -> Planes:

@@ -1,6 +1,7 @@
 """The size of the output, from what the command line says."""
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,6 +9,9 @@ from fractions import Fraction
 from contconv_cli.errors import PictureError
 
 _OPTIONS = ("--scale", "--size")
+
+# Weights take memory in proportion to a scale, or to one over it.
+_MOST_SCALE = 10**6
 
 
 @dataclass(frozen=True)
@@ -77,21 +81,32 @@ def as_wanted(scale: str | None, size: str | None) -> Wanted:
 
 
 def _scale(text: str) -> Fraction:
-    try:
-        scale = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        scale = Fraction(0)
-    if scale <= 0:
+    scale = _number(text)
+    if scale is None or scale <= 0:
         raise ValueError(
             "--scale must be positive, such as 2.7 or 8/3, or two such numbers, "
             f"vertical and horizontal, got {text}"
+        )
+    if not 1 / _MOST_SCALE <= scale <= _MOST_SCALE:
+        raise ValueError(
+            f"--scale must lie between 1/{_MOST_SCALE} and {_MOST_SCALE}, got {text}; "
+            "--size gives the pixels themselves"
         )
     return scale
 
 
 def _is_number(text: str) -> bool:
+    return _number(text) is not None
+
+
+def _number(text: str) -> Fraction | None:
+    """The exact number; None if it is none, or has an exponent of many digits.
+
+    Of 1e99999999, a fraction would write out all zeros.
+    """
+    if re.search(r"e[+-]?0*[1-9]\d{3,}", text, re.IGNORECASE):
+        return None
     try:
-        Fraction(text)
+        return Fraction(text)
     except (ValueError, ZeroDivisionError):
-        return False
-    return True
+        return None

@@ -1,7 +1,5 @@
-"""Write a picture to a file, whole or not at all."""
+"""The content of a file for a picture."""
 
-import os
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,33 +9,11 @@ from PIL import Image
 
 from contconv_cli import sixteen
 from contconv_cli.errors import PictureError
+from contconv_cli.forms import form_of
 from contconv_cli.picture import Picture
 
-SUFFIXES = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
 _MODES = {"grey": "L", "rgb": "RGB", "cmyk": "CMYK"}
 _LARGEST = {"JPEG": 65535, "WEBP": 16383}
-
-
-def form_of(path: Path) -> str:
-    """The format that a file's name asks for.
-
-    Raises:
-        PictureError: If it is none that is written.
-    """
-    form = SUFFIXES.get(path.suffix.lower())
-    if form is None:
-        raise PictureError(
-            f"{path} has the suffix {path.suffix!r}; pictures are written as one of "
-            + ", ".join(SUFFIXES)
-        )
-    return form
 
 
 def check_writable(picture: Picture, size: tuple[int, int], path: Path) -> None:
@@ -78,35 +54,6 @@ def encoded(picture: Picture, path: Path, quality: int) -> bytes:
     file = BytesIO()
     _image(picture.in_8_bits()).save(file, form, **_options(picture, form, quality))
     return file.getvalue()
-
-
-def put(content: bytes, path: Path) -> None:
-    """Write a file beside its place, force it to the disk, and rename it.
-
-    Whatever happens meanwhile, the name stands for the old file or for the new one.
-
-    Raises:
-        PictureError: If it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f".{glob_escaped(path.name)}.*.partial"):
-            left.unlink()  # of a process that was killed
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        raise PictureError(f"{path} cannot be written: {error.strerror}") from None
-
-
-def glob_escaped(name: str) -> str:
-    """A name as a pattern that only it fits."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in name)
 
 
 def _image(picture: Picture) -> Image.Image:

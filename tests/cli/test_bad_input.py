@@ -35,6 +35,9 @@ def said(tmp_path, capsys, monkeypatch):
         (("in.png", "out.png", "--scale", "nan"), "--scale must be positive"),
         (("in.png", "out.png", "--scale", "2,7"), "--scale must be positive"),
         (("in.png", "out.png", "--scale", "1/0"), "--scale must be positive"),
+        (("in.png", "out.png", "--scale", "1e99999999"), "--scale must be positive"),
+        (("in.png", "out.png", "--scale", "1e400"), "--scale must lie between"),
+        (("in.png", "out.png", "--scale", "1e-9"), "--scale must lie between"),
         (("in.png", "out.png", "--size", "9"), "--size must be width and height"),
         (("in.png", "out.png", "--size", "9", "-3"), "--size must be width"),
         (("in.png", "out.png", "--scale", 2, "--quality", 0), "--quality must be 1"),
@@ -72,6 +75,9 @@ def test_usage(said, command, arguments, message):
         (("hollow", "out"), "hollow holds no pictures"),
         (("full", "in.png"), "full is a folder, but in.png is a file"),
         (("full", "full"), "full is the folder itself"),
+        (("full", "."), "full lies in ., and pictures could overwrite"),
+        (("a" * 300 + ".png", "out.png"), "cannot be used: File name too long"),
+        (("in.png", "a" * 300 + ".png"), "cannot be used: File name too long"),
     ],
 )
 def test_pictures(said, tmp_path, arguments, message):
@@ -122,6 +128,48 @@ def test_absurd_sizes_are_refused_before_anything_is_allocated(said):
     assert code == 1 and "36 x 48 pixels, more than the 1000 of" in error
     code, error = said("resize", "in.png", "out.jpg", "--size", 70000, 1)
     assert code == 1 and "out.jpg can have at most 65535 pixels a side" in error
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "message"),
+    [
+        ("upscale", "CUDA out of memory. Tried", "in.png does not fit in memory; a"),
+        ("resize", "can't allocate memory", "in.png does not fit in memory; make"),
+    ],
+)
+def test_memory_that_runs_out(said, monkeypatch, command, error, message):
+    from contconv_cli import enlarging, resizing
+
+    def fail(*arguments):
+        raise RuntimeError(error)
+
+    monkeypatch.setattr(enlarging.Enlarger, "__call__", fail)
+    monkeypatch.setattr(resizing.Resizer, "__call__", fail)
+    code, told = said(command, "in.png", "out.png", "--scale", 2)
+    assert code == 1 and message in told
+
+
+def test_other_failures_keep_their_traceback(said, monkeypatch):
+    """A mistake in the code is none of memory."""
+    from contconv_cli import resizing
+
+    def fail(*arguments):
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr(resizing.Resizer, "__call__", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        said("resize", "in.png", "out.png", "--scale", 2)
+
+
+def test_pictures_that_cannot_be_encoded(said, monkeypatch):
+    from contconv_cli import writing
+
+    def fail(*arguments):
+        raise OSError("encoder error -2")
+
+    monkeypatch.setattr(writing, "encoded", fail)
+    code, error = said("resize", "in.png", "out.png", "--scale", 2)
+    assert (code, error) == (1, "in.png: encoder error -2")
 
 
 def test_enlarging_does_not_make_smaller(said):

@@ -14,7 +14,8 @@ from tests.cli import given
 def test_help_needs_no_torch(arguments):
     code = """
 import sys
-sys.modules["torch"] = None
+for name in ("torch", "numpy", "PIL", "imagecodecs", "tifffile"):
+    sys.modules[name] = None
 from contconv_cli.main import main
 main(sys.argv[1:])
 """
@@ -28,17 +29,29 @@ main(sys.argv[1:])
     assert "contconv" in run.stdout and "--" in run.stdout
 
 
-def test_without_the_extra():
+@pytest.mark.parametrize(
+    "name", ["cyclopts", "numpy", "PIL", "imagecodecs", "safetensors"]
+)
+def test_without_the_extra(name, tmp_path):
+    """One line, whenever it is that the package is needed."""
+    (tmp_path / "in.png").write_bytes(given.KINDS["rgb png"][1])
     code = """
 import sys
-sys.modules["cyclopts"] = None
+sys.modules[sys.argv[1]] = None
+sys.argv[1:] = ["upscale", *sys.argv[2:], "--scale", "2"]
 from contconv_cli.entry import main
 main()
 """
+    arguments = [name, tmp_path / "in.png", tmp_path / "out.png"]
     run = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.returncode == 1
+    line = f"contconv: {name} is not installed, which the command needs; install it"
+    assert run.stderr.startswith(line) and run.stderr.count("\n") == 1
     assert run.stderr.strip().endswith("pip install 'contconv[cli]'")
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 from skimage import data
@@ -87,6 +88,25 @@ def test_colours_do_not_bleed_from_below_transparency(command, tmp_path):
     assert 0.5 < seen.mean() < 0.6
     assert made[..., 1][seen].max() == 0
     assert made[..., 0][seen].min() >= 199
+
+
+def test_premultiplied_colours_are_divided(tmp_path):
+    """In 16 bits as Pillow does it in 8."""
+    straight, opacity = given.planes(3, np.uint16), np.uint16(32768)
+    alpha = np.full((*given.SHAPE, 1), opacity)
+    multiplied = (straight * (int(opacity) / 65535)).round().astype(np.uint16)
+    source, target = tmp_path / "in.tif", tmp_path / "out.tif"
+    tifffile.imwrite(
+        source,
+        np.concatenate([multiplied, alpha], 2),
+        photometric="rgb",
+        extrasamples=["assocalpha"],
+        metadata=None,
+    )
+    assert given.call("resize", source, target, "--scale", 1) == 0
+    made = given.pixels(target).astype(int)
+    assert np.abs(made[..., :3] - straight).max() <= 1
+    assert (made[..., 3] == opacity).all()
 
 
 def test_tiles_make_the_same_file(tmp_path):

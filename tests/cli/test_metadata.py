@@ -62,6 +62,30 @@ def _upright(orientation: int, path: Path) -> Image.Image:
     return turned
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_density_turns_with_the_picture(suffix, tmp_path):
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    image = Image.fromarray(given.planes(3))
+    image.save(source, exif=described(6).tobytes(), dpi=(300, 150))
+    assert given.call("resize", source, target, "--scale", 2) == 0
+    assert given.opened(target).info["dpi"] == pytest.approx((150, 300), abs=0.1)
+
+
+def test_nested_exif_is_kept(tmp_path):
+    """The interoperability data lie in the details, and neither in the place."""
+    details, place, interoperability = 0x8769, 0x8825, 0xA005
+    exif = described()
+    exif[details] = {0x829A: 0.5, interoperability: {1: "R98"}}
+    exif[place] = {1: "N"}
+    source, target = tmp_path / "in.jpg", tmp_path / "out.jpg"
+    Image.fromarray(given.planes(3)).save(source, exif=exif.tobytes())
+    assert given.call("resize", source, target, "--scale", 2) == 0
+    with Image.open(target) as image:
+        made = image.getexif()
+        assert made.get_ifd(interoperability) == {1: "R98"}
+        assert made.get_ifd(place) == {1: "N"}
+
+
 @pytest.mark.parametrize("kind", ["16-bit rgb png", "16-bit grey png"])
 def test_png_of_16_bits(kind, tmp_path):
     """Its chunks are read by Pillow as they were written."""

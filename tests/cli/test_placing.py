@@ -1,0 +1,80 @@
+"""Files are put in their places whole; what dead processes left goes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from contconv_cli import placing
+from tests.cli import given
+
+
+def partial(folder, process, machine=None, name="a.png"):
+    machine = placing._machine() if machine is None else machine
+    path = folder / f".{name}.{machine}-{process}.partial"
+    path.write_text("half")
+    return path
+
+
+@pytest.fixture
+def dead():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_only_what_the_dead_left_is_removed(tmp_path, dead):
+    left = partial(tmp_path, dead)
+    old = partial(tmp_path, 1, "elsewhere")
+    os.utime(old, (0, 0))
+    kept = [
+        partial(tmp_path, os.getppid()),
+        partial(tmp_path, dead, "elsewhere"),
+        partial(tmp_path, dead, name="b.png"),
+    ]
+    placing.clear([tmp_path / "a.png", tmp_path / "none" / "a.png"])
+    assert not left.exists() and not old.exists()
+    assert all(path.exists() for path in kept)
+
+
+def test_a_run_that_skips_removes_it_too(tmp_path, dead):
+    for folder in ("in", "out"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").write_bytes(given.KINDS["rgb png"][1])
+    left = partial(tmp_path / "out", dead)
+    assert given.call("resize", tmp_path / "in", tmp_path / "out", "--scale", 2) == 0
+    assert not left.exists()
+
+
+def test_interrupted_while_it_writes(tmp_path, monkeypatch):
+    def interrupted(descriptor):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        placing.put(b"content", tmp_path / "a.png")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full(tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    (tmp_path / "a.png").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        placing.PictureError, match=r"a\.png cannot be written: No space"
+    ):
+        placing.put(b"content", tmp_path / "a.png")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_places_are_checked_before_anything_is_made(tmp_path, capsys, monkeypatch):
+    (tmp_path / "in.png").write_bytes(given.KINDS["rgb png"][1])
+    target = tmp_path / "new" / "out.png"
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    arguments = ("--scale", 2, "--model", "none.safetensors")
+    assert given.call("upscale", tmp_path / "in.png", target, *arguments) == 1
+    assert f"out.png cannot be written: {tmp_path} is not" in capsys.readouterr().err

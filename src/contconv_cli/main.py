@@ -13,6 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from contconv_cli.errors import PictureError, SetupError
 from contconv_cli.files import Share, jobs
 from contconv_cli.sizes import as_wanted, joined
+from contconv_cli.together import meet
 
 MOST_PIXELS = 2**28
 
@@ -150,6 +151,7 @@ def _run(
     tally = run(found, order, share)
     if not found[0].alone or tally.made:
         tell(tally, target, share, time.perf_counter() - started)
+    meet(share.count)
     return 1 if tally.failed else 0
 
 

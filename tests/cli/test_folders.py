@@ -134,8 +134,16 @@ main(sys.argv[1:])
     assert error.strip() == "contconv: stopped; what was made is whole"
 
 
-def test_torchrun(folder):
-    """The files of a folder, by the launcher itself."""
+@pytest.mark.parametrize("bad", [False, True])
+def test_torchrun(folder, bad):
+    """The files of a folder, by the launcher itself, which ends all when one failed.
+
+    The process of the bad picture needs no torch for it, and is done before the other.
+    """
+    if bad:
+        (folder / "in" / "a.png").write_text("no picture")
+        for name in NAMES[2:]:
+            (folder / "in" / name).unlink()
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [sys.executable, "-m", *launcher, "-m", "contconv_cli.entry", "resize"]
     run = subprocess.run(
@@ -145,6 +153,8 @@ def test_torchrun(folder):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         check=False,
     )
-    assert run.returncode == 0, run.stderr
-    assert "process 0: 2 made" in run.stderr and "process 1: 2 made" in run.stderr
-    assert made(folder) == NAMES
+    assert (run.returncode != 0) == bad, run.stderr
+    counts = ["0 made, 0 skipped, 1 failed", "1 made"] if bad else ["2 made", "2 made"]
+    for rank, count in enumerate(counts):
+        assert f"process {rank}: {count}" in run.stderr
+    assert made(folder) == (NAMES[1:2] if bad else NAMES)

@@ -1,14 +1,11 @@
 """The networks that enlarge, which `superres` compares; each is trained once."""
 
-import hashlib
-import json
-import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from contconv.models import SuperResolutionNet
@@ -96,7 +93,7 @@ def trained(
             held_out=setting.held_out,
         )
         fit(model, photographs or learned_from(setting), recipe, progress=False)
-        _keep(model, path)
+        _networks.keep(model, path)
     model.load_state_dict(load_file(path))
     return model.eval()
 
@@ -107,18 +104,6 @@ def learned_from(setting: Setting) -> Photographs:
 
 
 def _path(name: str, setting: Setting) -> Path:
-    """Where a network is kept, by all that decides what it becomes."""
+    """Where a network is kept."""
     file = "superres-" + name.lower().replace(" + ", "-").replace(" ", "-")
-    if setting == FULL:
-        return _networks.COMMITTED / f"{file}.safetensors"
-    key = json.dumps(asdict(setting), sort_keys=True)
-    digest = hashlib.sha256(key.encode()).hexdigest()[:8]
-    return _networks.WORKING / f"{file}-{digest}.safetensors"
-
-
-def _keep(model: nn.Module, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    halves = {k: v.half().contiguous() for k, v in model.state_dict().items()}
-    save_file(halves, partial)
-    os.replace(partial, path)
+    return _networks.place(file, setting, committed=setting == FULL)

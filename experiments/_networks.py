@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from rich.progress import track
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from contconv.models import BaselineNet, CCNet
 from training.batches import moments
@@ -122,9 +122,20 @@ def trained(kind: Kind, seed: int, setting: Setting, sets: ImageSets) -> Trained
 
 
 def _path(kind: Kind, seed: int, setting: Setting) -> Path:
-    """Where a network is kept, by all that decides what it becomes."""
+    """Where a network is kept."""
     name = f"{kind.network}-{kind.jitter:g}-{seed}"
-    if setting == FULL:
+    return place(name, setting, committed=setting == FULL)
+
+
+def place(name: str, setting: Any, *, committed: bool) -> Path:
+    """The file of a network, by all that decides what it becomes.
+
+    Args:
+        name: Which one.
+        setting: A dataclass, which tells networks that are not committed apart.
+        committed: Whether it is of the full setting.
+    """
+    if committed:
         return COMMITTED / f"{name}.safetensors"
     key = json.dumps(asdict(setting), sort_keys=True)
     digest = hashlib.sha256(key.encode()).hexdigest()[:8]
@@ -134,6 +145,12 @@ def _path(kind: Kind, seed: int, setting: Setting) -> Path:
 def _keep(model: Classifier, history: list[dict[str, Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.with_suffix(".json").write_text(json.dumps(history, indent=1) + "\n")
+    keep(model, path)
+
+
+def keep(model: nn.Module, path: Path) -> None:
+    """Write a network in half precision, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     halves = {k: v.half().contiguous() for k, v in model.state_dict().items()}
     save_file(halves, partial)

@@ -58,9 +58,7 @@ def run(config: Config) -> dict[str, Any]:
         name: _enlargers.trained(name, config.setting, photographs)
         for name in track(NAMES, "networks")
     }
-    cases = [
-        (s, count, scale) for s, count in config.pictures for scale in config.scales
-    ]
+    todo = [(*part, scale) for part in config.pictures for scale in config.scales]
     found = [
         {
             "name": name,
@@ -68,7 +66,7 @@ def run(config: Config) -> dict[str, Any]:
             "scales": list(scale),
             **measured(enlarge(model), part, scale, pictures=count),
         }
-        for part, count, scale in track(cases, "scales")
+        for part, count, scale in track(todo, "scales")
         for name, model in models.items()
     ]
     return {

@@ -30,6 +30,7 @@ from contconv import resize
 from contconv.models import SuperResolutionNet
 from contconv.models.superres import load
 from experiments._benchmarks import SCALES, Scales, measured
+from experiments._rivals import cubic
 
 VDSR = {
     ("Set5", 2): 37.53,
@@ -68,7 +69,7 @@ def run(config: Config) -> dict[str, Any]:
     todo = [(*part, scale) for part in config.pictures for scale in config.scales]
     for part, count, scales in track(todo, "scales"):
         row: dict[str, Any] = {"set": part, "scales": list(scales)}
-        row["cubic"] = measured(_cubic, part, scales, pictures=count)
+        row["cubic"] = measured(cubic, part, scales, pictures=count)
         row["net"] = measured(_Enlarge(net, 1), part, scales, pictures=count)
         if part == config.pictures[0][0]:
             row["ensembles"] = {
@@ -84,10 +85,6 @@ def run(config: Config) -> dict[str, Any]:
         "whole": all(count is None for _, count in config.pictures),
         "command": taken,
     }
-
-
-def _cubic(images: Tensor, size: tuple[int, int]) -> Tensor:
-    return resize(images, size=size, antialias=False)
 
 
 class _Enlarge:

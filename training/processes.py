@@ -25,6 +25,15 @@ def share(length: int) -> slice:
     return slice(rank() * length // count(), (rank() + 1) * length // count())
 
 
+def check_shares(length: int) -> None:
+    """Raise ValueError unless a batch of so many images has one for each process."""
+    if length < count():
+        raise ValueError(
+            f"a batch has {length} images, fewer than the {count()} processes; take "
+            "larger batches"
+        )
+
+
 def total(values: Tensor) -> Tensor:
     """The sum over all processes, in place."""
     if count() > 1:

@@ -121,11 +121,7 @@ class Trainer:
         return using_scales(self.model, sequence)
 
     def _check(self) -> None:
-        if self.batches.size < processes.count():
-            raise ValueError(
-                f"a batch has {self.batches.size} images, fewer than the "
-                f"{processes.count()} processes; take larger batches"
-            )
+        processes.check_shares(self.batches.size)
         if self.recipe.jitter and not scales_of(self.model):
             raise ValueError(
                 "jitter changes the scales of continuous layers, and the network has "

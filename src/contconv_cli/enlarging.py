@@ -34,7 +34,7 @@ class Enlarger:
     def steps(self, picture: Picture, wanted: Wanted) -> int:
         """How often `__call__` tells of progress."""
         size = wanted.of(picture.size)
-        return len(_triples(picture)) * count_tiles(picture.size, size, self.tile)
+        return len(_groups(picture)) * count_tiles(picture.size, size, self.tile)
 
     def __call__(
         self, picture: Picture, wanted: Wanted, advance: Callable[[], None]
@@ -43,7 +43,7 @@ class Enlarger:
         size, dtype = wanted.of(picture.size), picture.planes.dtype
         colours = picture.planes.shape[0]
         out = np.empty((colours + (picture.alpha is not None), *size), dtype)
-        for planes, triple in _triples(picture):
+        for planes, triple in zip(_groups(picture), _triples(picture), strict=True):
             for rows, columns, values in self._tiles(triple, wanted):
                 target = out[planes, rows, columns]
                 target[...] = _whole(_as_many(values, len(target)), picture)
@@ -87,8 +87,20 @@ def enlarger(
     return Enlarger(net, tile, members)
 
 
-def _triples(picture: Picture) -> list[tuple[slice, Tensor]]:
-    """Images of three channels, and which planes of the picture they are.
+def _groups(picture: Picture) -> list[slice]:
+    """The planes that are enlarged together; alpha comes after the colours."""
+    colours, groups = len(picture.planes), []
+    if colours >= 3:
+        groups.append(slice(0, 3))
+    if colours != 3:
+        groups.append(slice(colours - 1, colours))
+    if picture.alpha is not None:
+        groups.append(slice(colours, colours + 1))
+    return groups
+
+
+def _triples(picture: Picture) -> Iterator[Tensor]:
+    """For each group of planes, an image of three channels.
 
     Grey is three times the same. Cyan, magenta and yellow are what lacks of red, green
     and blue; black is what lacks of white.
@@ -98,15 +110,11 @@ def _triples(picture: Picture) -> list[tuple[slice, Tensor]]:
         planes = filled(planes, torch.from_numpy(picture.alpha.astype(np.float32)))
     if picture.kind == "cmyk":
         planes = 1 - planes
-    count, triples = len(planes), []
-    if count >= 3:
-        triples.append((slice(0, 3), planes[:3]))
-    if count != 3:
-        triples.append((slice(count - 1, count), planes[-1:].expand(3, -1, -1)))
     if picture.alpha is not None:
         alpha = torch.from_numpy(picture.alpha.astype(np.float32) / picture.white)
-        triples.append((slice(count, count + 1), alpha.expand(3, -1, -1)))
-    return triples
+        planes = torch.cat([planes, alpha[None]])
+    for group in _groups(picture):
+        yield planes[group].expand(3, -1, -1)
 
 
 def _as_many(values: Tensor, planes: int) -> Tensor:

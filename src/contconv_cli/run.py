@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
@@ -79,7 +81,7 @@ class Tally:
 
 def run(jobs: list[Job], order: Order, share: Share) -> Tally:
     """Make this process's pictures; what fails is told, and the rest is made."""
-    own, tally, maker = jobs[share.rank :: share.count], Tally(), _Lazy(order.make)
+    own, tally, maker = jobs[share.rank :: share.count], Tally(), cache(order.make)
     placing.clear(job.target for job in own)
     console = Console(stderr=True, soft_wrap=True)
     shown = share.rank == 0 and console.is_terminal
@@ -94,15 +96,15 @@ def run(jobs: list[Job], order: Order, share: Share) -> Tally:
                 tally.failed += 1
                 bar.console.print(_line(job, error), style="red", highlight=False)
             else:
-                tally.made, tally.skipped = (
-                    tally.made + made,
-                    tally.skipped + (not made),
-                )
+                tally.made += made
+                tally.skipped += not made
             bar.advance(files)
     return tally
 
 
-def _make(job: Job, order: Order, maker: Maker, bar: Progress, task: object) -> bool:
+def _make(
+    job: Job, order: Order, maker: Callable[[], Maker], bar: Progress, task: TaskID
+) -> bool:
     """Make one picture, unless it is there already."""
     if job.target.exists() and not order.force:
         if job.alone:
@@ -117,9 +119,10 @@ def _make(job: Job, order: Order, maker: Maker, bar: Progress, task: object) -> 
     placing.check_place(job.target)
     if writing.loses_bits(picture, job.target):
         bar.console.print(f"{job.target}: 8 of the 16 bits are kept", highlight=False)
-    bar.update(task, total=maker.steps(picture, order.wanted))  # type: ignore
+    make = maker()
+    bar.update(task, total=make.steps(picture, order.wanted))
     try:
-        out = maker(picture, order.wanted, lambda: bar.advance(task))  # type: ignore
+        out = make(picture, order.wanted, lambda: bar.advance(task))
     except RuntimeError as error:
         if not _is_of_memory(error):
             raise
@@ -135,26 +138,6 @@ def _is_of_memory(error: RuntimeError) -> bool:
         words in str(error)
         for words in ("out of memory", "allocate memory", "not enough memory")
     )
-
-
-class _Lazy:
-    """A maker that is made when it is first needed."""
-
-    def __init__(self, make: Callable[[], Maker]) -> None:
-        self._make, self._made = make, None
-
-    def _maker(self) -> Maker:
-        if self._made is None:
-            self._made = self._make()
-        return self._made
-
-    def steps(self, picture: Picture, wanted: Wanted) -> int:
-        return self._maker().steps(picture, wanted)
-
-    def __call__(
-        self, picture: Picture, wanted: Wanted, advance: Callable[[], None]
-    ) -> Picture:
-        return self._maker()(picture, wanted, advance)
 
 
 def _line(job: Job, error: Exception) -> str:

@@ -48,13 +48,12 @@ class Wanted:
 def joined(arguments: Sequence[str]) -> list[str]:
     """The arguments with the two numbers after ``--scale`` or ``--size`` as one."""
     out: list[str] = []
-    left = 0
-    for argument in arguments:
-        if left and out[-1] not in _OPTIONS and _is_number(argument):
+    for i, argument in enumerate(arguments):
+        option, first = arguments[max(0, i - 2) : i] if i > 1 else ("", "")
+        second = option in _OPTIONS and first not in _OPTIONS
+        if second and _number(argument) is not None:
             out[-1] += "x" + argument
-            left = 0
         else:
-            left = 1 if argument in _OPTIONS else left and out[-1] in _OPTIONS
             out.append(argument)
     return out
 
@@ -93,10 +92,6 @@ def _scale(text: str) -> Fraction:
             "--size gives the pixels themselves"
         )
     return scale
-
-
-def _is_number(text: str) -> bool:
-    return _number(text) is not None
 
 
 def _number(text: str) -> Fraction | None:

@@ -109,6 +109,15 @@ def test_tiles_are_the_whole_bit_for_bit(net, shape, scale, threads):
         torch.set_num_threads(before)
 
 
+def test_small_pictures_do_not_depend_on_who_looks_on(net):
+    """Out of training, forward gives the same bits with gradients and without."""
+    image = torch.rand(3, 40, 50)
+    net.requires_grad_(True)
+    watched = net(image[None], scale=2.3)[0].detach()
+    tiles = net.tiles(image, scale=2.3, tile=64)
+    assert torch.equal(put_together(tiles, watched.shape[1:]), watched)
+
+
 def test_what_learns_computes_the_same():
     """Small patches by whole matrices, else by an engine: output and gradients."""
     for kernel in ("cosine", "spline"):

@@ -53,11 +53,7 @@ class Trainer:
         learned, self.held_out = photographs.split(recipe.held_out)
         self.steps = recipe.steps // recipe.epochs
         self.optimizer = new_optimizer(recipe, model)
-        if recipe.batch_size < processes.count():
-            raise ValueError(
-                f"batch_size is {recipe.batch_size}, fewer patches than the "
-                f"{processes.count()} processes; take larger batches"
-            )
+        processes.check_shares(recipe.batch_size)
         own = processes.share(recipe.batch_size)
         self._pairs = _Pairs(Crops(learned, recipe), own, self.steps, workers)
         self._parallel = processes.parallel(self.model, device)

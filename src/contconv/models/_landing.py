@@ -1,6 +1,5 @@
 """The continuous convolution that lands on the grid that is asked for."""
 
-import torch
 from torch import Tensor
 
 from contconv._axis import Axis
@@ -21,14 +20,16 @@ def landed(
     bias: Float[Tensor, " o"],
     ratios: tuple[Ratio, ...],
     size: tuple[int, ...],
+    *,
+    learns: bool,
 ) -> Float[Tensor, "n o height width"]:
     """The features at a scale and a size; outside of them are zeros.
 
-    While it learns from small patches, three products of matrices are four times as
-    fast as the engine's many: they multiply by more zeros, but copy less. Elsewhere it
-    is always the same engine, so that tiles are what the whole is.
+    While the network learns from small patches, three products of matrices are nearly
+    twice as fast as the engine's many: they multiply by more zeros, but copy less.
+    Elsewhere it is always the same engine, so that tiles are what the whole is.
     """
-    if torch.is_grad_enabled() and max(features.shape[2:]) <= _SMALL:
+    if learns and max(features.shape[2:]) <= _SMALL:
         axes = resized_axes(features.shape[2:], kernel.kernel_size, ratios, size)
         return _by_matrices(features, kernel, axes) + bias[:, None, None]
     return continuous_conv(

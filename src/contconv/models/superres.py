@@ -150,7 +150,7 @@ class SuperResolutionNet(nn.Module):
         """Enlarge a picture tile by tile, in memory that the tile bounds.
 
         On a CPU, tiles are bit for bit what `forward` would give there, of a network in
-        `eval` mode.
+        evaluation mode.
 
         Args:
             image: RGB, with values in 0..1.

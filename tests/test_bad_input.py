@@ -182,7 +182,10 @@ GRID = (
     "ValueError: points must be [*out, 2] or [batch, *out, 2] with 2 axes in out, got "
 )
 EACH = "points must have one grid for each of the 2 images or one for all, got 3"
-SCALED = "ValueError: points say where to sample; leave out scale, size and antialias"
+SCALED = (
+    "ValueError: points say where to sample; leave out scale, size, padding and "
+    "antialias"
+)
 LONG = (
     "ValueError: resizing 6 pixels to 7 at a scale of 10000000000000000001/"
     "10000000000000000000 needs whole numbers "

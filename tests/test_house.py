@@ -16,6 +16,7 @@ COMMAND = ROOT / "src" / "contconv_cli"
 LAYERS = [
     "_types",
     "_axis",
+    "_placement",
     "_scale",
     "padding",
     "_taps",
@@ -27,6 +28,7 @@ LAYERS = [
     "_memory",
     "_sealed",
     "kernels",
+    "_coverage",
     "engines",
     "_checks",
     "functional",

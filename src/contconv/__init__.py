@@ -3,6 +3,8 @@
 from contconv import kernels as kernels
 from contconv import metrics as metrics
 from contconv import models as models
+from contconv._coverage import ScaleCoverageWarning as ScaleCoverageWarning
+from contconv._coverage import coverage as coverage
 from contconv._explain import Explanation as Explanation
 from contconv._explain import explain as explain
 from contconv._resize import resize as resize
@@ -10,5 +12,6 @@ from contconv.functional import continuous_conv as continuous_conv
 from contconv.nn import ContinuousConv1d as ContinuousConv1d
 from contconv.nn import ContinuousConv2d as ContinuousConv2d
 from contconv.nn import ContinuousConv3d as ContinuousConv3d
+from contconv.nn import LearnableScale as LearnableScale
 from contconv.nn import ScaleEnsemble as ScaleEnsemble
 from contconv.nn import using_scales as using_scales

@@ -28,6 +28,8 @@ class Axis:
         down: Denominator of the scale.
         support: Width of the kernel, in input pixels.
         antialias: Stretch the kernel to ``support * down / up`` where the axis shrinks.
+        start: Where the first output pixel falls, as `position` has it; centred as in
+            Eq. 2 unless given.
     """
 
     in_size: int
@@ -36,12 +38,13 @@ class Axis:
     down: int
     support: int
     antialias: bool = False
+    start: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what int64 cannot hold."""
         largest = max(self.up, self.down) * (
             2 * self.in_size + 2 * self.out_size + self.support
-        )
+        ) + abs(self.start or 0)
         if largest > _LARGEST_TERM:
             raise ValueError(
                 f"resizing {self.in_size} pixels to {self.out_size} at a scale of "
@@ -71,14 +74,17 @@ class Axis:
 
     def position(self, n: IntOrTensor) -> IntOrTensor:
         """Where output pixel ``n`` falls in the input: ``2 * up * g_n`` of Eq. 2."""
-        start = (self.in_size - 1) * self.up - (self.out_size - 1) * self.down
+        start = self.start
+        if start is None:
+            start = (self.in_size - 1) * self.up - (self.out_size - 1) * self.down
         return 2 * self.down * n + start
 
     def first_neighbor(self, n: IntOrTensor) -> IntOrTensor:
         """The lowest input pixel in the support of output pixel ``n``; any sign."""
         # Shifted by whole pixels to stay above zero: exported graphs truncate integer
         # division instead of flooring it.
-        pixels = -(-(self.reach + self.out_size * self.down) // self.unit)
+        below = self.reach + self.out_size * self.down + abs(self.start or 0)
+        pixels = -(-below // self.unit)
         lowest = self.position(n) - self.reach + self.unit * pixels
         return (lowest + self.unit - 1) // self.unit - pixels
 

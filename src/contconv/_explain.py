@@ -11,7 +11,7 @@ from torch import Tensor
 from contconv._explanation import Candidate, Explanation
 from contconv._grid import AxisGrid
 from contconv._memory import readable, shortage
-from contconv._scale import Scale, Size
+from contconv._scale import Padding, Scale, Size
 from contconv._types import Float, no_type_check
 from contconv.engines import ENGINES, Engine, Problem, choose
 from contconv.functional import Call, as_call, as_problem
@@ -27,6 +27,7 @@ def explain(
     size: Size | None = None,
     points: Float[Tensor, "..."] | None = None,
     groups: int = 1,
+    padding: Padding | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
 ) -> Explanation:
@@ -45,6 +46,7 @@ def explain(
         size: Output pixels, for all axes or for each.
         points: Positions to sample instead of a grid; possibly on "meta".
         groups: Groups of channels that do not mix.
+        padding: How the grid lies, unless it is centred.
         padding_mode: What lies outside the input.
         antialias: Whether to stretch the kernel where an axis shrinks.
 
@@ -64,7 +66,10 @@ def explain(
     """
     device = _device(kernel)
     input, points = _stand_in(input, device), _stand_in(points, device, torch.float32)
-    call = as_call(input, kernel, scale, size, points, groups, padding_mode, antialias)
+    call = as_call(
+        *(input, kernel, scale, size, points, groups),
+        *(padding, padding_mode, antialias),
+    )
     image = _like(call.image, call.dtype, call.image.device)
     problem = as_problem(image, call.kernel, call.grid, groups)
     chosen, _ = choose(problem, "auto")
@@ -129,6 +134,9 @@ def _words(call: Call, groups: int, output_shape: Sequence[int]) -> Iterator[str
     if isinstance(grid, AxisGrid):
         where = "scale " + _times(Fraction(axis.up, axis.down) for axis in grid.axes)
         where += ", antialiased" if any(axis.stretched for axis in grid.axes) else ""
+        if any(axis.start is not None for axis in grid.axes):
+            firsts = (Fraction(axis.position(0), axis.unit) for axis in grid.axes)
+            where += ", from " + _times(firsts)
     else:
         where = _times(grid.out_shape) + " points"
         where += ", others for each image" if grid.batch > 1 else ""

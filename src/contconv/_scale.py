@@ -9,12 +9,17 @@ from typing import Any, NamedTuple, TypeAlias
 import torch
 
 from contconv._axis import Axis
+from contconv._placement import Placement, conv_placement
 
 Scale: TypeAlias = Real | float | Sequence[Real | float]
 Size: TypeAlias = int | Sequence[int]
+Placements: TypeAlias = tuple[Placement, ...]
+Padding: TypeAlias = int | Sequence[int] | Placements
 
 # Floats become the nearest ratio with a denominator up to this.
 MAX_DENOMINATOR = 10**6
+
+_CENTRED = Placement()
 
 
 class Ratio(NamedTuple):
@@ -81,17 +86,43 @@ def as_sizes(size: Any, ndim: int, name: str = "size") -> tuple[int, ...]:
     return tuple(as_whole(value, name) for value in per_axis(size, ndim, name))
 
 
+def as_placements(padding: Any, kernel_size: Sequence[int]) -> Placements | None:
+    """For each axis, the placement of a convolution with so much padding.
+
+    None is a centred grid; placements stay what they are.
+    """
+    if padding is None or _are_placements(padding):
+        return padding
+    values = per_axis(padding, len(kernel_size), "padding")
+    for value in values:
+        if isinstance(value, bool) or not isinstance(value, Integral):
+            raise TypeError(
+                "padding must be a whole number of pixels, one for all axes or for "
+                f"each, or None for a centred grid, got {value!r}"
+            )
+        if value < 0:
+            raise ValueError(f"padding must not be negative, got {value}")
+    pairs = zip(kernel_size, map(int, values), strict=True)
+    return tuple(conv_placement(width, pixels, pixels) for width, pixels in pairs)
+
+
+def _are_placements(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(v, Placement) for v in value)
+
+
 def resized_axes(
     in_sizes: Sequence[int],
     support: Sequence[int],
     ratios: Sequence[Ratio] | None,
     sizes: Sequence[int] | None,
     antialias: bool = False,
+    placements: Placements | None = None,
 ) -> tuple[Axis, ...]:
     """The axes of a resized image.
 
     A scale alone gives ``ceil(scale * in_size)`` pixels, a size alone the scale
     ``out_size / in_size``; with both, the grid keeps the scale and is centred.
+    Placements change the size that a scale alone gives, and where the grid begins.
     """
     axes = []
     for i, (in_size, width) in enumerate(zip(in_sizes, support, strict=True)):
@@ -103,6 +134,8 @@ def resized_axes(
             if not torch.compiler.is_compiling():  # symbols have no common divisor
                 common = math.gcd(up, down)
                 up, down = up // common, down // common
-        out_size = sizes[i] if sizes is not None else (in_size * up + down - 1) // down
-        axes.append(Axis(in_size, out_size, up, down, width, antialias))
+        where = _CENTRED if placements is None else placements[i]
+        out_size = where.size(in_size, up, down) if sizes is None else sizes[i]
+        start = where.start(up, down)
+        axes.append(Axis(in_size, out_size, up, down, width, antialias, start))
     return tuple(axes)

@@ -10,7 +10,16 @@ from contconv._checks import as_kernel, check_bias, check_input, check_points
 from contconv._grid import AxisGrid, Grid, PointGrid
 from contconv._layout import like_layout
 from contconv._memory import check_fits
-from contconv._scale import Scale, Size, as_ratios, as_sizes, resized_axes
+from contconv._scale import (
+    Padding,
+    Placements,
+    Scale,
+    Size,
+    as_placements,
+    as_ratios,
+    as_sizes,
+    resized_axes,
+)
 from contconv._transforms import is_transformed
 from contconv._types import Float, no_type_check
 from contconv.engines import Problem, check_engine, choose
@@ -28,6 +37,7 @@ def continuous_conv(
     points: Float[Tensor, "..."] | None = None,
     bias: Float[Tensor, " out"] | None = None,
     groups: int = 1,
+    padding: Padding | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
     engine: str = "auto",
@@ -64,6 +74,10 @@ def continuous_conv(
             gradients flow to them, except through the choice of the neighbors.
         bias: ``[o]``, added to every output pixel.
         groups: Groups of channels that do not mix, as in `torch.nn.functional.conv2d`.
+        padding: Lay the grid as a strided convolution with so much padding does, for
+            all axes or for each: the first kernel begins so many pixels before the
+            input, and a scale alone gives ``ceil(scale * (in + 2 * padding -
+            kernel_size + 1))`` pixels. Centred on the input, as above, unless given.
         padding_mode: What lies outside the input: ``"zeros"``, ``"reflect"``,
             ``"replicate"``, ``"circular"`` or ``"symmetric"``.
         antialias: Where an axis shrinks, stretch the kernel by ``1 / scale`` and weigh
@@ -87,7 +101,10 @@ def continuous_conv(
         torch.Size([1, 3, 3, 6])
     """
     check_engine(engine)
-    call = as_call(input, kernel, scale, size, points, groups, padding_mode, antialias)
+    call = as_call(
+        *(input, kernel, scale, size, points, groups),
+        *(padding, padding_mode, antialias),
+    )
     image, kernel = call.image, call.kernel
     check_bias(bias, call.out_channels, image)
     out = apply_kernel(image.to(call.dtype), kernel, call.grid, groups, engine)
@@ -122,6 +139,7 @@ def as_call(
     size: Size | None,
     points: Tensor | None,
     groups: int,
+    padding: Padding | None,
     padding_mode: str,
     antialias: bool,
 ) -> Call:
@@ -131,7 +149,10 @@ def as_call(
     check_padding_mode(padding_mode)
     batched = input.ndim == kernel.ndim + 2
     image = input if batched else input[None]
-    grid = _grid(image, kernel, scale, size, points, padding_mode, antialias)
+    placements = as_placements(padding, kernel.kernel_size)
+    grid = _grid(
+        image, kernel, scale, size, points, placements, padding_mode, antialias
+    )
     return Call(image, kernel, grid, autocast_dtype(image) or image.dtype, batched)
 
 
@@ -142,14 +163,16 @@ def _grid(
     scale: Scale | None,
     size: Size | None,
     points: Tensor | None,
+    placements: Placements | None,
     padding_mode: str,
     antialias: bool,
 ) -> Grid:
     in_shape, ndim = tuple(image.shape[2:]), kernel.ndim
     if points is not None:
-        if scale is not None or size is not None or antialias:
+        if (scale, size, placements) != (None, None, None) or antialias:
             raise ValueError(
-                "points say where to sample; leave out scale, size and antialias"
+                "points say where to sample; leave out scale, size, padding and "
+                "antialias"
             )
         check_points(points, image)
         points = points.to(torch.promote_types(points.dtype, torch.float32))
@@ -159,7 +182,9 @@ def _grid(
         scale = 1
     ratios = None if scale is None else as_ratios(scale, ndim)
     sizes = None if size is None else as_sizes(size, ndim)
-    axes = resized_axes(in_shape, kernel.kernel_size, ratios, sizes, antialias)
+    axes = resized_axes(
+        in_shape, kernel.kernel_size, ratios, sizes, antialias, placements
+    )
     return AxisGrid(axes, padding_mode)
 
 

@@ -7,3 +7,4 @@ from contconv.nn.ensemble import ScaleEnsemble as ScaleEnsemble
 from contconv.nn.ensemble import continuous_layers as continuous_layers
 from contconv.nn.ensemble import scales_of as scales_of
 from contconv.nn.ensemble import using_scales as using_scales
+from contconv.nn.scale import LearnableScale as LearnableScale

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from contconv._scale import Scale, Size
 from contconv._types import no_type_check
-from contconv.nn.conv import ContinuousConv
+from contconv.nn._layer import ContinuousConv
 
 Reduce = Callable[[Tensor], Tensor]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from contconv._scale import Scale, as_ratios
 from contconv._types import no_type_check
-from contconv.nn.conv import ContinuousConv
+from contconv.nn._layer import ContinuousConv
 from contconv.nn.ensemble import continuous_layers, using_scales
 from contconv.plots._figure import as_figure
 

@@ -15,3 +15,9 @@ from contconv.nn import ContinuousConv3d as ContinuousConv3d
 from contconv.nn import LearnableScale as LearnableScale
 from contconv.nn import ScaleEnsemble as ScaleEnsemble
 from contconv.nn import using_scales as using_scales
+from contconv.surgery import Conversion as Conversion
+from contconv.surgery import Description as Description
+from contconv.surgery import Gradual as Gradual
+from contconv.surgery import convert as convert
+from contconv.surgery import describe as describe
+from contconv.surgery import gradual as gradual

@@ -91,7 +91,8 @@ def _distances(axis: Axis) -> dict[Fraction, int]:
 
 
 @lru_cache(maxsize=256)
-def _count(axis: Axis) -> int:
+def distinct(axis: Axis) -> int:
+    """At how many different distances a kernel is evaluated along an axis."""
     return len(_distances(axis))
 
 
@@ -103,7 +104,7 @@ def warn_if_few(kernel: ContinuousKernel, grid: Grid, stacklevel: int) -> None:
         needed = _needed(kernel, i)
         if axis.phases >= needed:
             continue
-        seen = _count(axis)
+        seen = distinct(axis)
         if seen < needed:
             warnings.warn(
                 f"this layer learns at a scale of {axis.up}/{axis.down}, which shows "

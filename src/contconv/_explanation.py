@@ -74,8 +74,7 @@ def _rows(explanation: Explanation) -> Iterator[str]:
 
 
 def _numbers(cost: Cost) -> str:
-    time = _in_units(cost.time / 1e6, _TIMES, "years")
-    count = _in_units(cost.multiply_adds, _COUNTS, "E").rstrip()
+    time, count = spent_time(cost.time), counted(cost.multiply_adds)
     return f"{time:>9}  {count:>13}  {readable(cost.memory):>9}"
 
 
@@ -98,6 +97,16 @@ def wrapped(text: str, start: str = "") -> str:
     """The text after ``start``, in lines that end where the others do."""
     wrapper = TextWrapper(_WIDTH, start, " " * len(start), break_on_hyphens=False)
     return "\n".join(wrapper.wrap(text))
+
+
+def spent_time(nanoseconds: float) -> str:
+    """A time in three digits, such as 1.23 ms."""
+    return _in_units(nanoseconds / 1e6, _TIMES, "years")
+
+
+def counted(count: int) -> str:
+    """A number in three digits, such as 1.23 M."""
+    return _in_units(count, _COUNTS, "E").rstrip()
 
 
 def _in_units(value: float, units: list[tuple[str, int]], largest: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from contconv._axis import Axis
 from contconv._checks import check_layer_kernel
 from contconv._coverage import warn_if_few
 from contconv._explain import Explanation, explain
@@ -178,10 +179,20 @@ class ContinuousConv(nn.Module):
             return
         self._covered = (self._ratios,)
         if self.kernel.head.requires_grad and min(input.shape[-self.ndim :]) > 0:
-            in_shape = input.shape[-self.ndim :]
-            options = (self._size, self.antialias, self.placements)
-            axes = resized_axes(in_shape, self.kernel_size, self._ratios, *options)
+            axes = self._axes(input, self._ratios, self._size)
             warn_if_few(self.kernel, AxisGrid(axes, self.padding_mode), stacklevel=3)
+
+    def _axes(self, input: Tensor, scale: Any, size: Any) -> tuple[Axis, ...]:
+        """How each axis of the input is resized."""
+        scale = 1 if scale is None and size is None else scale
+        return resized_axes(
+            input.shape[-self.ndim :],
+            self.kernel_size,
+            None if scale is None else as_ratios(scale, self.ndim),
+            None if size is None else as_sizes(size, self.ndim),
+            self.antialias,
+            self.placements,
+        )
 
     @no_type_check
     def explain(

@@ -86,3 +86,11 @@ class ContinuousConv3d(ContinuousConv):
     """
 
     ndim = 3
+
+
+# By the number of axes.
+LAYERS: dict[int, type[ContinuousConv]] = {
+    1: ContinuousConv1d,
+    2: ContinuousConv2d,
+    3: ContinuousConv3d,
+}

@@ -1,7 +1,7 @@
 """plot_shapes: the sizes that feature maps take on their way through a network."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from contconv._scale import Scale, as_ratios
 from contconv._types import no_type_check
 from contconv.nn._layer import ContinuousConv
+from contconv.nn._modes import evaluating
 from contconv.nn.ensemble import continuous_layers, using_scales
 from contconv.plots._figure import as_figure
 
@@ -114,7 +115,7 @@ def _steps(
     with ExitStack() as stack:
         if sequence is not None:
             stack.enter_context(using_scales(model, sequence))
-        stack.enter_context(_evaluating(model))
+        stack.enter_context(evaluating(model))
         # Compiled graphs would not call the hooks.
         stack.enter_context(torch.compiler.set_stance("force_eager"))
         for layer in continuous_layers(model):
@@ -125,18 +126,6 @@ def _steps(
     if not steps:
         raise ValueError("model must run a continuous layer, but it has run none")
     return steps
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, which keeps running statistics as they are; then as before."""
-    before = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, training in before.items():
-            module.training = training
 
 
 def _scale_of(layer: ContinuousConv, options: dict[str, Any]) -> str:

@@ -1,0 +1,121 @@
+"""Layers found in a network that a continuous layer could replace."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import prod
+
+from torch import nn
+
+from contconv.surgery._discrete import (
+    AVERAGES,
+    CONVOLUTIONS,
+    MAXIMA,
+    TRANSPOSED,
+    Discrete,
+    read_conv,
+    read_transposed,
+    refused,
+)
+from contconv.surgery._pairs import read_pair
+from contconv.surgery._upsample import Classical, read_upsample
+
+Where = Callable[[str, nn.Module], bool]
+
+# What `convert` looks at.
+KINDS = (*CONVOLUTIONS, *TRANSPOSED, nn.Upsample, *AVERAGES, *MAXIMA)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A layer, or two that follow each other, and what they compute."""
+
+    names: tuple[str, ...]  # in the network; the last one's place is taken
+    modules: tuple[nn.Module, ...]
+    discrete: Discrete | Classical | None
+    reason: str = ""  # why there is none
+
+
+def find(model: nn.Module, where: Where, *, fresh: bool) -> Iterator[Found]:
+    """The layers that are chosen, in the order of ``model.named_modules()``.
+
+    Args:
+        model: Any network.
+        where: Which to choose, by name and module; of two, the first one counts.
+        fresh: Whether the function need not stay the same.
+    """
+    shared, taken = _shared_weights(model), set()
+    followers = _followers(model)
+    for name, module in model.named_modules():
+        if not isinstance(module, KINDS) or name in taken or not where(name, module):
+            continue
+        after = followers.get(name)
+        if after and isinstance(after[1], CONVOLUTIONS):
+            pair = read_pair(module, after[1], fresh=fresh)
+            if isinstance(pair, Discrete):
+                taken.add(after[0])
+                yield Found((name, after[0]), (module, after[1]), pair)
+                continue
+        found = _read(module, shared)
+        if isinstance(found, str):
+            yield Found((name,), (module,), None, found)
+        else:
+            yield Found((name,), (module,), found)
+
+
+def _read(module: nn.Module, shared: set[int]) -> Discrete | Classical | str:
+    if isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)):
+        if reason := refused(module):
+            return reason
+        if id(module.weight) in shared:
+            return "another layer has the same weight, which would no longer be shared"
+    if isinstance(module, CONVOLUTIONS):
+        return read_conv(module)
+    if isinstance(module, TRANSPOSED):
+        return read_transposed(module)
+    if isinstance(module, nn.Upsample):
+        return read_upsample(module)
+    if isinstance(module, MAXIMA):
+        return (
+            "a maximum is no sum of pixels; before a convolution in the same "
+            "nn.Sequential, init='fresh' replaces both"
+        )
+    return (
+        "no convolution follows in the same nn.Sequential that could take it in; "
+        "contconv.continuous_conv with BoxKernel is the mean at any scale"
+    )
+
+
+def _shared_weights(model: nn.Module) -> set[int]:
+    """The weights that several modules have."""
+    seen: dict[int, int] = {}
+    for module in model.modules():
+        weight = getattr(module, "weight", None)
+        if isinstance(weight, nn.Parameter):
+            seen[id(weight)] = seen.get(id(weight), 0) + 1
+    return {key for key, count in seen.items() if count > 1}
+
+
+def _followers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
+    """What comes after each child of an nn.Sequential: its name, and the module."""
+    found = {}
+    for name, module in model.named_modules():
+        if type(module) is nn.Sequential:
+            children = [
+                (f"{name}.{key}" if name else key, child)
+                for key, child in module.named_children()
+            ]
+            found.update({one[0]: after for one, after in pairwise(children)})
+    return found
+
+
+def multiply_adds(
+    module: nn.Module, before: Sequence[int], after: Sequence[int]
+) -> int:
+    """What a discrete layer takes, from the shapes of its input and output."""
+    if not isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)):
+        return 0
+    numbers = prod(after) * module.in_channels
+    if isinstance(module, TRANSPOSED):
+        numbers = prod(before) * module.out_channels
+    return numbers // module.groups * prod(module.kernel_size)

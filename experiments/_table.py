@@ -18,6 +18,7 @@ ORDER = (
     "accuracy",
     "ensembles",
     "gradual",
+    "learned_scale",
     "numerators",
     "checkerboard",
     "superres",

@@ -29,8 +29,21 @@ extensions = [
     "sphinx.ext.doctest",
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated"]
+exclude_patterns = ["_build", "generated", "examples"]
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery_examples",
+    "filename_pattern": "/plot_",
+    "copyfile_regex": r".*\.rst",
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "reset_modules": ("matplotlib",),
+}
 
 # Single backticks in docstrings are links: `continuous_conv`.
 default_role = "py:obj"
@@ -39,7 +52,7 @@ nitpick_ignore_regex = [
     # Other projects: linking to them takes their inventories, from the network.
     (r"py:.*", r"(torch|nn|jaxtyping|fractions|numbers|collections|pathlib)\..*"),
     # What the layers share is private.
-    (r"py:.*", r"contconv\.nn\._layer\.ContinuousConv"),
+    (r"py:.*", r"contconv\.nn\.(_layer\.)?ContinuousConv"),
     # The names that annotations use for them.
     (r"py:.*", r"Tensor|Float|Int|Num|Real|Sequence|repr|Figure|SubFigure"),
 ]
@@ -91,12 +104,17 @@ def _plain(text: str | None) -> str | None:
 def by_last_name(
     app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element
 ) -> nodes.Element | None:
-    """Link a name of another module, if only one documented object ends in it."""
+    """Link a name of another module, if only one documented object ends in it.
+
+    Public names of what other public modules define count, too.
+    """
     if node.get("refdomain") != "py":
         return None
-    ending = "." + node["reftarget"]
-    objects = env.domains.python_domain.objects
-    found = [name for name in objects if name.endswith(ending)]
+    objects, target = env.domains.python_domain.objects, node["reftarget"]
+    found = [name for name in objects if name.endswith("." + target)]
+    if not found and target.startswith("contconv."):
+        ending = "." + target.rpartition(".")[2]
+        found = [name for name in objects if name.endswith(ending)]
     if len(found) != 1:
         return None
     target, document = found[0], node.get("refdoc", env.docname)

@@ -14,7 +14,7 @@ from contconv._placement import Placement, conv_placement
 Scale: TypeAlias = Real | float | Sequence[Real | float]
 Size: TypeAlias = int | Sequence[int]
 Placements: TypeAlias = tuple[Placement, ...]
-Padding: TypeAlias = int | Sequence[int] | Placements
+Padding: TypeAlias = int | Sequence[int]
 
 # Floats become the nearest ratio with a denominator up to this.
 MAX_DENOMINATOR = 10**6

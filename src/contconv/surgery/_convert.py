@@ -63,7 +63,7 @@ def convert(
             largest one; layers that are further off are left alone.
 
     Returns:
-        The report: a row for each chosen layer, with the reason where it is left alone.
+        A row for each chosen layer, with the reason where it is left alone.
 
     Raises:
         TypeError: If ``model`` is no module.

@@ -51,7 +51,7 @@ def gradual(
         dry_run: Whether only to report.
 
     Returns:
-        The report: a row for each chosen layer.
+        A row for each chosen layer.
 
     Raises:
         TypeError, ValueError: As `convert`, or if ``layers`` is not at least 1.

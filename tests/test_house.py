@@ -37,6 +37,7 @@ LAYERS = [
     "_blocks",
     "_passes",
     "_resize",
+    "_warp",
     "nn",
     "models",
     "metrics",

@@ -34,7 +34,7 @@ class Config:
     """The photographs, and into how many steps a full turn is divided."""
 
     photographs: tuple[str, ...] = ("camera", "astronaut")
-    pixels: int = 256  # of the square in the middle
+    pixels: int = 256  # of the square that is turned
     steps: tuple[int, ...] = (5, 12, 36)
     margin: int = 16  # pixels between the disc and the edge of the picture
 
@@ -107,12 +107,12 @@ def turned(way: str, name: str, steps: int, config: Config) -> tuple[Tensor, Any
 
 
 def photograph(name: str, pixels: int) -> Tensor:
-    """The middle of a photograph that comes with scikit-image, ``[1, c, h, w]``."""
+    """A part of a photograph that comes with scikit-image, ``[1, c, h, w]``."""
     from skimage import data
 
     given = torch.from_numpy(getattr(data, name)()).float() / 255
     image = given.view(*given.shape[:2], -1).permute(2, 0, 1)
-    top, left = ((size - pixels) // 2 for size in image.shape[1:])
+    top, left = (image.shape[1] - pixels) // 4, (image.shape[2] - pixels) // 2
     return image[None, :, top : top + pixels, left : left + pixels].contiguous()
 
 
@@ -177,10 +177,15 @@ def plot(record: dict[str, Any], figure: Path) -> None:
     for ax, name in zip(axes, config.photographs, strict=False):
         for way, color in zip(WAYS, plt.get_cmap("tab10").colors, strict=False):  # type: ignore
             values = [row["psnr"] for row in result[way][name]]
-            ax.plot(config.steps, values, "o-", color=color, label=way, ms=4)
+            # Two of them are the same, and lie upon each other.
+            size = 8 if way == BASE else 4
+            ax.plot(config.steps, values, "o-", color=color, label=way, ms=size)
         ax.set(xlabel="steps of a full turn", ylabel="PSNR, dB", title=name)
         ax.set_xticks(config.steps)
-    axes[0].legend(fontsize=7)
+    handles, labels = axes[0].get_legend_handles_labels()
+    panels[1].legend(
+        handles, labels, fontsize=8, ncols=len(WAYS), loc="outside lower center"
+    )
     names = [way for way in WAYS if way.startswith("warp")]
     axes[-1].barh(names, [slower(result, way) for way in names], color="0.6")
     axes[-1].invert_yaxis()
@@ -192,7 +197,7 @@ def plot(record: dict[str, Any], figure: Path) -> None:
 
 
 def _draw_images(axes: Any, config: Config, result: dict[str, Any]) -> None:
-    """The middle of the first photograph, turned in the most steps."""
+    """A part of the first photograph, turned in the most steps."""
     name, steps = config.photographs[0], config.steps[-1]
     half = config.pixels // 5
     part = slice(config.pixels // 2 - half, config.pixels // 2 + half)

@@ -333,7 +333,7 @@ def test_derivatives(name, kernel, antialias):
         options = {"padding_mode": "replicate", "antialias": antialias, "size": size}
         return warp(image, built, transform, **options)
 
-    assert gradcheck(function, inputs)
+    assert gradcheck(function, inputs, fast_mode=kernel != "cubic")
     if kernel in ("cubic", "cosine") and name in ("affine", "homography", "flow"):
         assert gradgradcheck(function, inputs[:2], fast_mode=True)
         assert gradcheck(function, inputs[:2], fast_mode=True, check_forward_ad=True)

@@ -115,9 +115,9 @@ for ax, image, title in zip(
 
 target = warp(photo, "cubic", rotation(-7.3, SIZE))
 angle = torch.tensor(0.0, requires_grad=True)
-optimizer = torch.optim.Adam([angle], lr=0.8)
+optimizer = torch.optim.Adam([angle], lr=0.8, betas=(0.5, 0.9))
 way = []
-for _ in range(25):
+for _ in range(30):
     out = warp(photo, "cubic", rotation(angle, SIZE))
     loss = (out - target)[0, 0][inside].square().mean()
     optimizer.zero_grad()

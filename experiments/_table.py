@@ -27,6 +27,7 @@ ORDER = (
     "kernel_study",
     "spectra",
     "initialisation",
+    "rotation",
 )
 
 START, END = "<!-- paper / ours -->", "<!-- end of paper / ours -->"

@@ -39,6 +39,7 @@ LAYERS = [
     "_blocks",
     "_passes",
     "_resize",
+    "_warp",
     "nn",
     "models",
     "surgery",

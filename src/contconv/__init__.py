@@ -8,6 +8,8 @@ from contconv._coverage import coverage as coverage
 from contconv._explain import Explanation as Explanation
 from contconv._explain import explain as explain
 from contconv._resize import resize as resize
+from contconv._warp import rotation as rotation
+from contconv._warp import warp as warp
 from contconv.functional import continuous_conv as continuous_conv
 from contconv.nn import ContinuousConv1d as ContinuousConv1d
 from contconv.nn import ContinuousConv2d as ContinuousConv2d

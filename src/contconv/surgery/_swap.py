@@ -1,7 +1,7 @@
 """Continuous layers in the place of discrete ones, and back."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -52,7 +52,7 @@ def built(
         size,
         scale=discrete.scale,
         bias=module.bias is not None,
-        padding=discrete.placements,
+        padding=cast(Any, discrete.placements),
         padding_mode=discrete.padding_mode,
         kernel=learned_kernel(kernel, *channels, size, **own, **options),
         **own,

@@ -39,6 +39,7 @@ LAYERS = [
     "_resize",
     "nn",
     "models",
+    "_export",
     "metrics",
     "plots",
     "_installed",
@@ -84,9 +85,13 @@ def test_nothing_but_torch(path):
     """The library needs torch alone; nothing of it needs the experiments.
 
     What draws needs matplotlib, an extra, when it is called; what reads weights needs
-    safetensors.
+    safetensors; what writes ONNX needs it, and what runs it.
     """
-    extras = {"plots": {"matplotlib"}, "_sealed": {"safetensors"}}
+    extras = {
+        "plots": {"matplotlib"},
+        "_sealed": {"safetensors"},
+        "_export": {"onnxruntime"},
+    }
     allowed = extras.get(layer_of(path), set())
     for node in ast.walk(ast.parse(path.read_text())):
         names = []

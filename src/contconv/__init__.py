@@ -5,6 +5,7 @@ from contconv import metrics as metrics
 from contconv import models as models
 from contconv._explain import Explanation as Explanation
 from contconv._explain import explain as explain
+from contconv._export._bake import bake as bake
 from contconv._resize import resize as resize
 from contconv.functional import continuous_conv as continuous_conv
 from contconv.nn import ContinuousConv1d as ContinuousConv1d

@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim
 
-from contconv._export._verify import Call, around, require, verify
+from contconv._export._call import Call, exported
+from contconv._export._verify import around, require, verify
 from contconv._scale import Scale, Size, as_sizes
 from contconv._sealed import sync
 from contconv._types import no_type_check
@@ -113,7 +113,7 @@ def _write(call: Call, example: Tensor, path: Path) -> None:
     shapes: list[Any] = [dict.fromkeys(range(2, example.ndim), Dim.DYNAMIC)]
     shapes += [(Dim.DYNAMIC,) * ndim] if call.sized else []
     with _quiet():
-        program = _exported(call, args, tuple(shapes))
+        program = exported(call, args, tuple(shapes))
         try:
             written = torch.onnx.export(
                 program,
@@ -131,24 +131,6 @@ def _write(call: Call, example: Tensor, path: Path) -> None:
     written.save(path)
     with path.open("rb+") as file:
         os.fsync(file.fileno())
-
-
-def _exported(call: Call, args: tuple[Any, ...], shapes: tuple[Any, ...]) -> Any:
-    """The graph of a call, run or, if that fixes a size, read by the compiler."""
-    export = partial(torch.export.export, call, args, dynamic_shapes=shapes)
-    try:
-        with call.watched():
-            return export(strict=False)
-    except Exception as error:
-        first = error
-    try:
-        return export(strict=True)
-    except Exception:
-        raise ValueError(
-            f"PyTorch cannot export {call.running or 'the model'} for any size; write "
-            "its forward without branches on sizes, or export each part that has none: "
-            f"{first}"
-        ) from first
 
 
 @contextmanager

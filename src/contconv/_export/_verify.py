@@ -1,18 +1,14 @@
 """Whether an ONNX file computes what the network does, at several sizes."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
+from torch import Tensor
 
-from contconv._scale import Scale, Size
-from contconv.nn.conv import ContinuousConv
+from contconv._export._call import Call
 
 Shape = tuple[int, ...]
 
@@ -26,49 +22,6 @@ def require(*packages: str) -> None:
                 f"'pip install {' '.join(packages)}'",
                 name=name,
             )
-
-
-class Call(nn.Module):
-    """A call of a model with a scale or a size; ``running`` is the layer within it."""
-
-    def __init__(
-        self, model: nn.Module, scale: Scale | None, size: Size | str | None
-    ) -> None:
-        super().__init__()
-        if isinstance(size, str) and size != "input":
-            raise ValueError(
-                f'size must be whole numbers of pixels or "input", got {size!r}'
-            )
-        self.model, self.sized = model, size == "input"
-        given = {"scale": scale, "size": None if self.sized else size}
-        self.options = {key: one for key, one in given.items() if one is not None}
-        self.running: str | None = None
-
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Note the continuous layer that is running, or where an error arises."""
-        hooks: list[RemovableHandle] = []
-        for name, layer in self.model.named_modules():
-            if isinstance(layer, ContinuousConv):
-                text = f"layer {name!r}" if name else "the layer"
-                hooks.append(layer.register_forward_pre_hook(partial(self._note, text)))
-                hooks.append(layer.register_forward_hook(partial(self._note, None)))
-        try:
-            yield
-        finally:
-            for hook in hooks:
-                hook.remove()
-
-    def _note(self, text: str | None, *_: Any) -> None:
-        self.running = text
-
-    def forward(self, input: Tensor, *size: int) -> Tensor:
-        options = {**self.options, "size": size} if self.sized else self.options
-        return self.model(input, **options)
-
-    def args(self, image: Tensor, out: Shape) -> tuple[Any, ...]:
-        """The arguments of `forward`."""
-        return (image, *out) if self.sized else (image,)
 
 
 def around(example: Tensor) -> list[Shape]:

@@ -38,8 +38,14 @@ def halves(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.half() for name, value in model.state_dict().items()}
 
 
-def open_any(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def open_any(
+    path: Path, wanted: str = "network"
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The config of a network, and its tensors as they are stored.
+
+    Args:
+        path: A safetensors file.
+        wanted: What errors call that which should be there.
 
     Raises:
         ModuleNotFoundError: If safetensors is not installed.
@@ -55,7 +61,7 @@ def open_any(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise WeightsError(str(error)) from None
     config = notes.get("config", {})
     if notes.get("format") != FORMAT or "name" not in config:
-        raise WeightsError(f"{path} holds no network that this version can read")
+        raise WeightsError(f"{path} holds no {wanted} that this version can read")
     return config, tensors
 
 
@@ -66,11 +72,10 @@ def read(path: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
         ModuleNotFoundError, WeightsError: As `open_any` does.
         WeightsError: If the network has another name.
     """
-    config, tensors = open_any(path)
+    wanted = f"weights of {name}"
+    config, tensors = open_any(path, wanted)
     if config["name"] != name:
-        raise WeightsError(
-            f"{path} holds no weights of {name} that this version can read"
-        )
+        raise WeightsError(f"{path} holds no {wanted} that this version can read")
     floats = {key: value.to(torch.float32) for key, value in tensors.items()}
     return config["arguments"], floats
 

@@ -36,7 +36,7 @@ class Resizer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.features = nn.Conv2d(3, 8, 3, padding=1)
-        self.last = ContinuousConv2d(8, 3, 4, padding_mode="replicate")
+        self.last = ContinuousConv2d(8, 3, 5, kernel="spline", padding_mode="replicate")
 
     def forward(self, image: Tensor, size: tuple[int, int]) -> Tensor:
         """Resize images to ``size``."""
@@ -78,7 +78,7 @@ def resize(height: int, width: int) -> np.ndarray:
     """The photograph, at that size."""
     size = {"height": np.array(height), "width": np.array(width)}
     (output,) = session.run(["output"], {"input": photograph[None], **size})
-    return output[0]
+    return np.asarray(output)[0]
 
 
 sizes = [(60, 75), (97, 250), (200, 250), (251, 131), (317, 423)]

@@ -22,7 +22,7 @@ from contconv.nn.conv import ContinuousConv
 
 KINDS = {1: ContinuousConv1d, 2: ContinuousConv2d, 3: ContinuousConv3d}
 SCALES = [1, 2, 3, 4, *map(Fraction, ("1/2", "1/3", "1/4", "2/3", "3/4", "3/2", "5/2"))]
-LARGEST = {1: 18, 2: 11, 3: 5}
+LARGEST = {1: 18, 2: 9, 3: 4}
 
 
 def layer_of(ndim: int, kernel_size: int, **options) -> ContinuousConv:

@@ -38,7 +38,8 @@ demo: $(VENV)/.demo
 # graphs could not see through.
 test: $(VENV)/.dev
 	$(PYTEST) -n auto $(SHAPES)
-	$(PYTEST) -n auto tests/test_bad_input.py tests/test_house.py tests/test_compile.py
+	$(PYTEST) -n auto tests/test_bad_input.py tests/test_house.py \
+		tests/test_compile.py tests/test_onnx.py
 
 check: $(VENV)/.dev docs
 	$(BIN)/ruff check

@@ -43,6 +43,7 @@ LAYERS = [
     "nn",
     "models",
     "surgery",
+    "_export",
     "metrics",
     "plots",
     "_installed",
@@ -88,9 +89,15 @@ def test_nothing_but_torch(path):
     """The library needs torch alone; nothing of it needs the experiments.
 
     What draws needs matplotlib, an extra, when it is called; what reads weights needs
-    safetensors; tables of conversions are rich's, where they are printed by it.
+    safetensors; what writes ONNX needs it, and what runs it; tables of conversions are
+    rich's, where they are printed by it.
     """
-    extras = {"plots": {"matplotlib"}, "_sealed": {"safetensors"}, "surgery": {"rich"}}
+    extras = {
+        "plots": {"matplotlib"},
+        "_sealed": {"safetensors"},
+        "_export": {"onnxruntime"},
+        "surgery": {"rich"},
+    }
     allowed = extras.get(layer_of(path), set())
     for node in ast.walk(ast.parse(path.read_text())):
         names = []

@@ -7,6 +7,10 @@ from contconv._coverage import ScaleCoverageWarning as ScaleCoverageWarning
 from contconv._coverage import coverage as coverage
 from contconv._explain import Explanation as Explanation
 from contconv._explain import explain as explain
+from contconv._export._bake import bake as bake
+from contconv._export._onnx import to_onnx as to_onnx
+from contconv._export._saving import load as load
+from contconv._export._saving import save as save
 from contconv._resize import resize as resize
 from contconv._warp import rotation as rotation
 from contconv._warp import warp as warp

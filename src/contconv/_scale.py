@@ -72,6 +72,8 @@ def as_ratios(scale: Any, ndim: int) -> tuple[Ratio, ...]:
 
 def as_whole(value: Any, name: str) -> int:
     """A whole number of at least 1; ``name`` is what errors call it."""
+    if isinstance(value, torch.SymInt):
+        return value  # type: ignore  # of a graph that is being exported
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(
             f"{name} must be a whole number, got {value!r} ({type(value).__name__})"

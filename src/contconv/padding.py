@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from contconv._types import Int
@@ -14,16 +15,26 @@ def _replicate(index: Tensor, size: int) -> Tensor:
 def _reflect(index: Tensor, size: int) -> Tensor:
     if size == 1:
         return index.clamp(0, 0)
-    folded = index.remainder(2 * size - 2)
+    folded = _remainder(index, 2 * size - 2)
     return folded.minimum(2 * size - 2 - folded)
 
 
 def _symmetric(index: Tensor, size: int) -> Tensor:
-    folded = index.remainder(2 * size)
+    folded = _remainder(index, 2 * size)
     return folded.minimum(2 * size - 1 - folded)
 
 
 def _circular(index: Tensor, size: int) -> Tensor:
+    return _remainder(index, size)
+
+
+def _remainder(index: Tensor, size: int) -> Tensor:
+    """At least 0, as Python's."""
+    if torch.compiler.is_exporting():
+        # ONNX has no remainder by a symbolic number, only by a tensor; and the same
+        # graph serves images of 1 pixel, whose reflection would divide by 0.
+        divisor = torch.scalar_tensor(size, dtype=index.dtype).clamp(min=1)
+        return index.remainder(divisor)
     return index.remainder(size)
 
 

@@ -1,5 +1,6 @@
-"""Trained networks in files: weights in half precision, and what to build."""
+"""Networks in files: their tensors, and what to build."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +16,73 @@ class WeightsError(Exception):
     """A file of weights is missing, damaged, or of something else."""
 
 
-def write(path: Path, model: nn.Module, config: dict[str, Any]) -> None:
+def write(path: Path, tensors: Mapping[str, Tensor], config: dict[str, Any]) -> None:
     """Write a network, whole or not at all.
 
     Args:
         path: A safetensors file.
-        model: Its parameters and buffers are written.
+        tensors: Its parameters and buffers.
         config: The network's name and arguments.
+
+    Raises:
+        ModuleNotFoundError: If safetensors is not installed.
     """
-    halves = {name: value.half() for name, value in model.state_dict().items()}
-    _sealed.write(path, halves, {"format": FORMAT, "config": config})
+    try:
+        _sealed.write(path, tensors, {"format": FORMAT, "config": config})
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+
+
+def halves(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers in half precision."""
+    return {name: value.half() for name, value in model.state_dict().items()}
+
+
+def open_any(
+    path: Path, wanted: str = "network"
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The config of a network, and its tensors as they are stored.
+
+    Args:
+        path: A safetensors file.
+        wanted: What errors call that which should be there.
+
+    Raises:
+        ModuleNotFoundError: If safetensors is not installed.
+        WeightsError: If the file is missing or damaged, or of something else.
+    """
+    try:
+        tensors, notes = _sealed.read(path)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from None
+    except FileNotFoundError:
+        raise WeightsError(f"there are no weights at {path}") from None
+    except (OSError, _sealed.DamagedError) as error:
+        raise WeightsError(str(error)) from None
+    config = notes.get("config", {})
+    if notes.get("format") != FORMAT or "name" not in config:
+        raise WeightsError(f"{path} holds no {wanted} that this version can read")
+    return config, tensors
 
 
 def read(path: Path, name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The arguments of a network of this name, and its parameters in float32.
 
     Raises:
-        ModuleNotFoundError: If safetensors is not installed.
-        WeightsError: If the file is missing or damaged, or holds something else.
+        ModuleNotFoundError, WeightsError: As `open_any` does.
+        WeightsError: If the network has another name.
     """
-    try:
-        tensors, notes = _sealed.read(path)
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"{error.name} is not installed, which reads weights; install it with "
-            "'pip install safetensors'"
-        ) from None
-    except FileNotFoundError:
-        raise WeightsError(f"there are no weights at {path}") from None
-    except (OSError, _sealed.DamagedError) as error:
-        raise WeightsError(str(error)) from None
-    config = notes.get("config", {})
-    if notes.get("format") != FORMAT or config.get("name") != name:
-        raise WeightsError(
-            f"{path} holds no weights of {name} that this version can read"
-        )
+    wanted = f"weights of {name}"
+    config, tensors = open_any(path, wanted)
+    if config["name"] != name:
+        raise WeightsError(f"{path} holds no {wanted} that this version can read")
     floats = {key: value.to(torch.float32) for key, value in tensors.items()}
     return config["arguments"], floats
+
+
+def _missing(error: ModuleNotFoundError) -> ModuleNotFoundError:
+    return ModuleNotFoundError(
+        f"{error.name} is not installed, which reads and writes weights; install it "
+        "with 'pip install safetensors'",
+        name=error.name,
+    )

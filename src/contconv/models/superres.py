@@ -191,7 +191,7 @@ class SuperResolutionNet(nn.Module):
             path: The file; it is written whole or not at all.
         """
         config = {"name": type(self).__name__, "arguments": self.arguments}
-        _weights.write(Path(path), self, config)
+        _weights.write(Path(path), _weights.halves(self), config)
 
 
 def load(
@@ -209,7 +209,8 @@ def load(
         WeightsError: If the file is missing or damaged, or holds something else.
 
     Example:
-        >>> load()(torch.rand(1, 3, 12, 10), scale=2.7).shape
+        >>> from contconv.models import superres
+        >>> superres.load()(torch.rand(1, 3, 12, 10), scale=2.7).shape
         torch.Size([1, 3, 33, 27])
     """
     path = SHIPPED if path is None else Path(path)

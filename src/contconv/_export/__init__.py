@@ -1,0 +1,1 @@
+"""What leaves this package: plain modules, ONNX graphs, and files of layers."""

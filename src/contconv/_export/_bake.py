@@ -1,0 +1,131 @@
+"""bake: continuous layers at fixed scales become strided convolutions."""
+
+import copy
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import Any
+
+from torch import Tensor, fx, nn
+
+from contconv._export._layers import Seen, named_layers, seen_by
+from contconv._export._modules import as_modules
+from contconv._export._pattern import patterns
+from contconv._export._refusals import refusal
+from contconv._types import no_type_check
+from contconv.nn.conv import ContinuousConv
+from contconv.nn.ensemble import using_scales
+
+
+@no_type_check
+def bake(
+    model: nn.Module,
+    scale: Any = None,
+    *,
+    example: Tensor | Sequence[Any] | None = None,
+) -> nn.Module:
+    r"""A copy in which PyTorch's own modules stand for the continuous layers.
+
+    At a scale of ``p / q`` in lowest terms the grid repeats after ``p`` output pixels.
+    So the layer is a strided convolution with ``p * p`` times the output channels, and
+    pixel shuffle: what other libraries, compilers and quantizers know, and what loads
+    without this package. It cannot change its scale any more.
+
+    How the centred grid begins depends on the remainder of the input's size by ``q``.
+    Without an example, all remainders are provided for, with filters for each; with
+    one, those of the example, and other sizes are refused at the call.
+
+    Args:
+        model: A layer, or any network with continuous layers; it is left as it is.
+        scale: For a layer, a scale as for its call; for a network, a sequence of them
+            as for `contconv.using_scales`. Their own unless given.
+        example: An input, or a tuple of the arguments of the network's forward. Layers
+            with a ``size`` need it, as their grid depends on the input's size in every
+            pixel.
+
+    Returns:
+        Modules of the same dtype, on the same device, with parameters that could be
+        trained on: ``nn.Conv2d`` or ``nn.Sequential``, or a ``torch.fx.GraphModule``
+        where sizes have to be computed. The output is the same, to rounding.
+
+    Raises:
+        TypeError, ValueError: If the scale does not fit.
+        ValueError: If a layer cannot be baked: its scale has too many phases, it is
+            called with a scale of its own, or its padding mode is unknown to PyTorch.
+            The message names all such layers, with reasons and ways out.
+
+    Example:
+        >>> bake(ContinuousConv2d(8, 3, 4, scale=2))  # doctest: +NORMALIZE_WHITESPACE
+        Sequential( (0): Conv2d(8, 12, kernel_size=(5, 5), stride=(1, 1),
+                                padding=(2, 2))
+                    (1): PixelShuffle(upscale_factor=2) )
+        >>> layer = ContinuousConv2d(3, 8, 3)
+        >>> baked = bake(layer, scale=2 / 3)
+        >>> image = torch.rand(1, 3, 20, 31)
+        >>> torch.allclose(baked(image), layer(image, scale=2 / 3), atol=1e-6)
+        True
+    """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a module, got {type(model).__name__}")
+    model = copy.deepcopy(model)
+    layers = named_layers(model)
+    if isinstance(model, ContinuousConv) and scale is not None:
+        model.scale, model.size = scale, None
+        scale = None
+    with nullcontext() if scale is None else using_scales(model, scale):
+        seen, reasons = (None, {}) if example is None else seen_by(model, example)
+        _check(layers, seen, reasons)
+        baked = {}
+        for layer, name in layers.items():
+            found = patterns(layer, seen[layer][0] if seen else None)
+            baked[layer] = as_modules(layer, found, name).train(layer.training)
+    return _without_classes(_replaced(model, baked))
+
+
+def _check(
+    layers: dict[ContinuousConv, str],
+    seen: Seen | None,
+    reasons: dict[ContinuousConv, str],
+) -> None:
+    """Raise with all reasons at once, those that are known and those of the layers."""
+    texts = []
+    for layer, name in layers.items():
+        sizes = None if seen is None else seen[layer]
+        reason = reasons.get(layer) or refusal(layer, sizes)
+        if reason is not None:
+            texts.append(f"{name} cannot be baked: {reason}")
+    if texts:
+        raise ValueError("\n".join(texts))
+
+
+def _replaced(model: nn.Module, baked: dict[ContinuousConv, nn.Module]) -> nn.Module:
+    if isinstance(model, ContinuousConv):
+        return baked[model]
+    for module in list(model.modules()):
+        for name, child in list(module._modules.items()):
+            if isinstance(child, ContinuousConv):
+                setattr(module, name, baked[child])
+    return model
+
+
+def _without_classes(model: nn.Module) -> nn.Module:
+    """The network itself, or its graph if it is of a class of this package."""
+    if not _of_ours(model):
+        return model
+    try:
+        model = fx.symbolic_trace(model)
+    except Exception as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot be written in PyTorch's modules, as its "
+            f"forward is no plain graph ({error}); use to_onnx"
+        ) from error
+    if left := _of_ours(model):
+        raise ValueError(f"{left[0]} computes by itself; use to_onnx")
+    return model
+
+
+def _of_ours(model: nn.Module) -> list[str]:
+    return [
+        type(module).__name__
+        for module in model.modules()
+        if type(module).__module__.split(".")[0] == "contconv"
+    ]

@@ -1,0 +1,141 @@
+"""Pattern: how an axis at a ratio of whole numbers repeats, for which sizes."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import prod
+
+import torch
+from torch import Tensor
+
+from contconv._axis import Axis
+from contconv._scale import Ratio, resized_axes
+from contconv._taps import weigh
+from contconv._types import Float
+from contconv.nn.conv import ContinuousConv
+
+# Filters for all phases and all kinds of sizes together; each costs memory, and each
+# phase of all of them products with zeros.
+MOST_FILTERS = 256
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One axis: every phase has a filter, and all filters see one window.
+
+    At ``p / q`` the centred grid begins at one of ``q`` places, depending on the
+    remainder of the input's size by ``q``: these are the kinds of sizes.
+
+    Args:
+        kinds: An axis for each kind, in the order of the remainders.
+        modulus: Sizes are of one kind if they have one remainder by this; 0 if it only
+            holds for the very size of the axis.
+    """
+
+    kinds: tuple[Axis, ...]
+    modulus: int
+
+    @property
+    def phases(self) -> int:
+        """Output pixels until the grid repeats."""
+        return self.kinds[0].phases
+
+    @property
+    def stride(self) -> int:
+        """Input pixels until the grid repeats."""
+        return self.kinds[0].down
+
+    @property
+    def before(self) -> int:
+        """Pixels to add before the input; below zero, to take away."""
+        return -min(axis.first_neighbor(0) for axis in self.kinds)
+
+    @property
+    def width(self) -> int:
+        """Pixels of the window that all phases of all kinds share."""
+        last = self.phases - 1
+        return self.before + max(
+            (axis.position(last) + axis.reach) // axis.unit + 1 for axis in self.kinds
+        )
+
+    @property
+    def after(self) -> int:
+        """Pixels to add after the input; below zero, to take away."""
+        end = self.width - self.before
+        return max(
+            self.stride * (-(-axis.out_size // self.phases) - 1) + end - axis.in_size
+            for axis in self.kinds
+        )
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether phases times windows are the output, with nothing to cut."""
+        return len(self.kinds) == 1 and self.kinds[0].out_size % self.phases == 0
+
+
+def patterns(
+    layer: ContinuousConv, in_shape: tuple[int, ...] | None
+) -> tuple[Pattern, ...]:
+    """How each axis of the layer repeats: for all sizes, or for those like this one."""
+    if layer._size is not None:
+        assert in_shape is not None
+        return tuple(Pattern((axis,), 0) for axis in grid_axes(layer, in_shape))
+    downs = [ratio.down for ratio in layer_ratios(layer)]
+    found = []
+    for i, down in enumerate(downs):
+        rests = range(down) if in_shape is None else [in_shape[i] % down]
+        # One period and the remainder: no phase is missing.
+        sizes = [[other + rest for other in downs] for rest in rests]
+        kinds = tuple(grid_axes(layer, tuple(size))[i] for size in sizes)
+        found.append(Pattern(kinds, down))
+    return tuple(found)
+
+
+def layer_ratios(layer: ContinuousConv) -> tuple[Ratio, ...]:
+    """The scale per axis of a layer without a size."""
+    return layer._ratios or (Ratio(1, 1),) * layer.ndim
+
+
+def grid_axes(layer: ContinuousConv, in_shape: tuple[int, ...]) -> tuple[Axis, ...]:
+    """The grid of a layer at its own scale and size."""
+    ratios = layer._ratios if layer._size is not None else layer_ratios(layer)
+    return resized_axes(
+        in_shape, layer.kernel_size, ratios, layer._size, layer.antialias
+    )
+
+
+def count_filters(found: tuple[Pattern, ...]) -> int:
+    """How many filters there are, over all axes."""
+    return prod([one.phases * len(one.kinds) for one in found])
+
+
+def nearest(axis: Axis) -> Fraction:
+    """A scale close by that repeats soon."""
+    exact = Fraction(axis.up, axis.down)
+    near = exact.limit_denominator(4)
+    return near or Fraction(1, round(1 / exact))
+
+
+def filters(
+    layer: ContinuousConv, found: tuple[Pattern, ...], kinds: tuple[int, ...]
+) -> Float[Tensor, "outputs c *widths"]:
+    """The weights of all phases, of one kind of size per axis.
+
+    The phases vary fastest along the first axis, as pixel shuffle has it.
+    """
+    head, ndim = layer.kernel.head, layer.ndim
+    dtype = torch.promote_types(head.dtype, torch.float32)
+    distances, weight = [], torch.ones((), dtype=dtype, device=head.device)
+    for i, (one, kind) in enumerate(zip(found, kinds, strict=True)):
+        n = torch.arange(one.phases, device=head.device)
+        pixel = torch.arange(one.width, device=head.device) - one.before
+        taps = weigh(one.kinds[kind], n, pixel.expand(one.phases, -1), dtype)
+        shape = [1] * (2 * ndim)
+        shape[i], shape[ndim + i] = one.phases, one.width
+        distances.append(taps[0].view(shape))
+        weight = weight * taps[1].view(shape)
+    values = layer.kernel(torch.stack(torch.broadcast_tensors(*distances), -1))
+    values = values * weight[..., None, None]
+    if layer.kernel.is_shared:
+        values = values.expand(*values.shape[:-2], layer.out_channels, 1)
+    order = (2 * ndim, *range(ndim), 2 * ndim + 1, *range(ndim, 2 * ndim))
+    return values.permute(order).flatten(0, ndim)

@@ -114,7 +114,7 @@ def by_last_name(
     found = [name for name in objects if name.endswith("." + target)]
     if not found and target.startswith("contconv."):
         ending = "." + target.rpartition(".")[2]
-        found = [name for name in objects if name.endswith(ending)]
+        found = [n for n in objects if n.endswith(ending) and "._" not in n]
     if len(found) != 1:
         return None
     target, document = found[0], node.get("refdoc", env.docname)

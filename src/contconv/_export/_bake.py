@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import Tensor, fx, nn
 
-from contconv._export._layers import Seen, named_layers, seen_by
+from contconv._export._layers import Seen, named_layers, seen_by, with_fixed_scales
 from contconv._export._modules import as_modules
 from contconv._export._pattern import patterns
 from contconv._export._refusals import refusal
 from contconv._types import no_type_check
-from contconv.nn.conv import ContinuousConv
+from contconv.nn._layer import ContinuousConv
 from contconv.nn.ensemble import using_scales
 
 
@@ -66,7 +66,7 @@ def bake(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a module, got {type(model).__name__}")
-    model = copy.deepcopy(model)
+    model = with_fixed_scales(copy.deepcopy(model))
     layers = named_layers(model)
     if isinstance(model, ContinuousConv) and scale is not None:
         model.scale, model.size = scale, None

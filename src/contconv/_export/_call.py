@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from contconv._scale import Scale, Size
-from contconv.nn.conv import ContinuousConv
+from contconv.nn._layer import ContinuousConv
 
 
 class Call(nn.Module):

@@ -8,18 +8,16 @@ import torch
 from torch import nn
 
 from contconv import kernels
+from contconv._placement import Placement
 from contconv.kernels import ContinuousKernel, GaussianKernel
 from contconv.models import BaselineNet, CCNet, SuperResolutionNet
-from contconv.nn import ContinuousConv1d, ContinuousConv2d, ContinuousConv3d
-from contconv.nn.conv import ContinuousConv
+from contconv.nn import LearnableScale
+from contconv.nn._layer import ContinuousConv
+from contconv.nn.conv import LAYERS
 
 Config = dict[str, Any]
 
-_LAYERS: dict[str, type[ContinuousConv]] = {
-    "ContinuousConv1d": ContinuousConv1d,
-    "ContinuousConv2d": ContinuousConv2d,
-    "ContinuousConv3d": ContinuousConv3d,
-}
+_LAYERS = {kind.__name__: kind for kind in LAYERS.values()}
 _CLASSIFIERS: dict[str, Any] = {"BaselineNet": BaselineNet, "CCNet": CCNet}
 _DTYPES = {
     str(one).removeprefix("torch."): one
@@ -93,7 +91,11 @@ def _describe_layer(layer: Any) -> Config:
         "kernel": _describe_kernel(kernel),
         "scale": layer._ratios,
         "bias": layer.bias is not None,
+        "padding": layer.placements,
     }
+    if layer.learnable_scale is not None:
+        bounds = {key: getattr(layer.learnable_scale, key) for key in ("least", "most")}
+        given["learnable_scale"] = {"axes": len(layer.learnable_scale.log), **bounds}
     same = ("in_channels", "out_channels", "kernel_size", "size", "groups")
     same += ("padding_mode", "antialias", "engine")
     arguments = {**given, **{key: getattr(layer, key) for key in same}}
@@ -104,10 +106,19 @@ def _describe_layer(layer: Any) -> Config:
 def _build_layer(config: Config) -> ContinuousConv:
     arguments = dict(config["arguments"])
     arguments["kernel"] = _build_kernel(arguments["kernel"])
-    if arguments["scale"] is not None:
-        arguments["scale"] = [Fraction(*ratio) for ratio in arguments["scale"]]
+    scale, learned = arguments["scale"], arguments.pop("learnable_scale", None)
+    if scale is not None:
+        scale = arguments["scale"] = [Fraction(*ratio) for ratio in scale]
+    if arguments.get("padding") is not None:
+        arguments["padding"] = tuple(Placement(*one) for one in arguments["padding"])
     layer = _LAYERS[config["name"]](**arguments)
+    if learned is not None:
+        layer.learnable_scale = _build_scale(**learned)
     return layer.to(_DTYPES[config["dtype"]])
+
+
+def _build_scale(axes: int, least: float, most: float) -> LearnableScale:
+    return LearnableScale((least,) * axes, least=least, most=most)
 
 
 def _describe_kernel(kernel: ContinuousKernel) -> Config:

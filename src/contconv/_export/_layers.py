@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from contconv.nn.conv import ContinuousConv
+from contconv.nn._layer import ContinuousConv
 from contconv.nn.ensemble import ScaleEnsemble
 
 Shape = tuple[int, ...]
@@ -31,6 +31,14 @@ def named_layers(model: nn.Module) -> dict[ContinuousConv, str]:
             "a network that calls contconv's functions use to_onnx"
         )
     return layers
+
+
+def with_fixed_scales(model: nn.Module) -> nn.Module:
+    """The network, with the scales that it has learned as they are now."""
+    for layer in model.modules():
+        if isinstance(layer, ContinuousConv) and layer.learnable_scale is not None:
+            layer.scale, layer.learnable_scale = layer.scale, None
+    return model
 
 
 @torch.no_grad()

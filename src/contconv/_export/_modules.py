@@ -11,7 +11,7 @@ from torch import Tensor, fx, nn
 
 from contconv._export._pattern import Pattern, filters
 from contconv._export._steps import Steps
-from contconv.nn.conv import ContinuousConv
+from contconv.nn._layer import ContinuousConv
 
 _CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 _FUNCTIONS = (F.conv1d, F.conv2d, F.conv3d)

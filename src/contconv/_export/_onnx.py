@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from contconv._export._call import Call, exported
+from contconv._export._layers import with_fixed_scales
 from contconv._export._verify import around, require, verify
 from contconv._scale import Scale, Size, as_sizes
 from contconv._sealed import sync
@@ -73,7 +74,7 @@ def to_onnx(
     require("onnx", "onnxscript", "onnxruntime")
     ndim = example.ndim - 2
     checks = [as_sizes(one, ndim, "sizes") for one in sizes or around(example)]
-    call = Call(copy.deepcopy(model).eval(), scale, size)
+    call = Call(with_fixed_scales(copy.deepcopy(model)).eval(), scale, size)
     target = Path(path)
     new = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:

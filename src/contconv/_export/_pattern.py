@@ -1,17 +1,21 @@
 """Pattern: how an axis at a ratio of whole numbers repeats, for which sizes."""
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from contconv._axis import Axis
+from contconv._placement import Placement
 from contconv._scale import Ratio, resized_axes
 from contconv._taps import weigh
 from contconv._types import Float
-from contconv.nn.conv import ContinuousConv
+from contconv.nn._layer import ContinuousConv
 
 # Filters for all phases and all kinds of sizes together; each costs memory, and each
 # phase of all of them products with zeros.
@@ -23,7 +27,8 @@ class Pattern:
     """One axis: every phase has a filter, and all filters see one window.
 
     At ``p / q`` the centred grid begins at one of ``q`` places, depending on the
-    remainder of the input's size by ``q``: these are the kinds of sizes.
+    remainder of the input's size by ``q``: these are the kinds of sizes. One that lies
+    as that of ``nn.Conv2d`` has a single kind.
 
     Args:
         kinds: An axis for each kind, in the order of the remainders.
@@ -79,15 +84,28 @@ def patterns(
     if layer._size is not None:
         assert in_shape is not None
         return tuple(Pattern((axis,), 0) for axis in grid_axes(layer, in_shape))
-    downs = [ratio.down for ratio in layer_ratios(layer)]
     found = []
-    for i, down in enumerate(downs):
-        rests = range(down) if in_shape is None else [in_shape[i] % down]
-        # One period and the remainder: no phase is missing.
-        sizes = [[other + rest for other in downs] for rest in rests]
-        kinds = tuple(grid_axes(layer, tuple(size))[i] for size in sizes)
-        found.append(Pattern(kinds, down))
+    for i, (_, down) in enumerate(layer_ratios(layer)):
+        where = Placement() if layer.placements is None else layer.placements[i]
+        if where.pixels is None:
+            rests = range(down) if in_shape is None else [in_shape[i] % down]
+            found.append(Pattern(tuple(_axis(layer, i, r) for r in rests), down))
+        else:
+            # From the first pixel it is one for all sizes; this remainder sees the most
+            # after the last one.
+            rest = (1 - where.more // where.parts) % down
+            found.append(Pattern((_axis(layer, i, rest),), 1))
     return tuple(found)
+
+
+def _axis(layer: ContinuousConv, i: int, rest: int) -> Axis:
+    """Axis ``i`` for a size with this remainder, in which no phase is missing."""
+    ratios = layer_ratios(layer)
+    periods = 2 + layer.kernel_size[i]
+    widths = zip(layer.kernel_size, ratios, strict=True)
+    sizes = [2 * width * down for width, (_, down) in widths]
+    sizes[i] = periods * ratios[i].down + rest
+    return grid_axes(layer, tuple(sizes))[i]
 
 
 def layer_ratios(layer: ContinuousConv) -> tuple[Ratio, ...]:
@@ -95,12 +113,19 @@ def layer_ratios(layer: ContinuousConv) -> tuple[Ratio, ...]:
     return layer._ratios or (Ratio(1, 1),) * layer.ndim
 
 
+def count(where: Placement, size: Any, axis: Axis, call: Callable[..., Any]) -> Any:
+    """`Placement.size` in steps of a graph, for a size that is known at the call."""
+    over = axis.down * where.parts
+    pixels = call(operator.mul, size, axis.up * where.parts)
+    pixels = call(operator.add, pixels, axis.up * where.more + over - 1)
+    return call(operator.floordiv, pixels, over)
+
+
 def grid_axes(layer: ContinuousConv, in_shape: tuple[int, ...]) -> tuple[Axis, ...]:
     """The grid of a layer at its own scale and size."""
     ratios = layer._ratios if layer._size is not None else layer_ratios(layer)
-    return resized_axes(
-        in_shape, layer.kernel_size, ratios, layer._size, layer.antialias
-    )
+    options = (layer._size, layer.antialias, layer.placements)
+    return resized_axes(in_shape, layer.kernel_size, ratios, *options)
 
 
 def count_filters(found: tuple[Pattern, ...]) -> int:

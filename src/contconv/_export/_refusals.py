@@ -9,7 +9,7 @@ from contconv._export._pattern import (
     patterns,
 )
 from contconv._export._steps import KNOWN_MODES
-from contconv.nn.conv import ContinuousConv
+from contconv.nn._layer import ContinuousConv
 
 
 def refusal(layer: ContinuousConv, seen: list[Shape] | None) -> str | None:

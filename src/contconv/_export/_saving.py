@@ -25,7 +25,7 @@ def save(model: nn.Module, path: str | Path) -> None:
 
     Args:
         model: A `ContinuousConv1d`, `ContinuousConv2d` or `ContinuousConv3d` with any
-            kernel of `contconv.kernels`, or a network of `contconv.models`.
+            kernel of ``contconv.kernels``, or a network of ``contconv.models``.
         path: The file; it is written whole or not at all.
 
     Raises:

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from contconv._export._pattern import Pattern
-from contconv.nn.conv import ContinuousConv
+from contconv._export._pattern import Pattern, count
+from contconv._placement import Placement
+from contconv.nn._layer import ContinuousConv
 
 _PADDINGS: dict[str, tuple[type[nn.Module], ...]] = {
     "zeros": (nn.ZeroPad1d, nn.ZeroPad2d, nn.ZeroPad3d),
@@ -113,11 +114,9 @@ class Steps:
             elif one.modulus == 0:
                 kept.append(slice(axis.out_size))
             else:
-                pixels = self.call(operator.mul, self.size(i), axis.up)
-                pixels = self.call(operator.add, pixels, axis.down - 1)
-                kept.append(
-                    slice(self.call(operator.floordiv, pixels, axis.down))  # type: ignore
-                )
+                places = self.layer.placements
+                where = Placement() if places is None else places[i]
+                kept.append(slice(count(where, self.size(i), axis, self.call)))
         if any(one != slice(None) for one in kept):
             self.value = self.call(operator.getitem, self.value, (Ellipsis, *kept))
 

@@ -16,6 +16,7 @@ from skimage.data import astronaut
 from torch import nn
 
 import contconv
+from contconv.nn import scales_of
 
 torch.manual_seed(0)
 
@@ -69,7 +70,7 @@ print(f"relative difference {(after - before).abs().max() / before.abs().max():.
 # Now every layer that shrank by half has a scale, which can be another one for a while:
 # the same weights, a coarser or a finer look.
 
-scales = contconv.nn.scales_of(network)
+scales = scales_of(network)
 fig, axes = plt.subplots(1, 4, figsize=(9, 2.7), layout="constrained")
 axes[0].imshow(photo[0].permute(1, 2, 0))
 axes[0].set_title("the photograph", size=10)

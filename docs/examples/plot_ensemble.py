@@ -51,7 +51,9 @@ class Classifier(nn.Sequential):
 
 model = Classifier()
 contconv.convert(model, init="fresh", kernel="spline")
-model[4].size = 3  # lands on the same shape whatever the scales before it are
+last = model[4]
+assert isinstance(last, contconv.ContinuousConv2d)
+last.size = 3  # lands on the same shape whatever the scales before it are
 own = scales_of(model)
 
 # %%

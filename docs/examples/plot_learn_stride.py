@@ -58,11 +58,12 @@ plt.show()
 # learned comes back after it. Give the scales a larger learning rate than the weights;
 # the gallery's experiment ``learned_scale`` does this on CIFAR-10.
 
-network = ContinuousConv2d(3, 8, 5, scale=LearnableScale(0.5), kernel="spline")
+scale = LearnableScale(0.5)
+network = ContinuousConv2d(3, 8, 5, scale=scale, kernel="spline")
 optimizer = torch.optim.AdamW(
     [
         {"params": network.kernel.parameters()},
-        {"params": network.learnable_scale.parameters(), "lr": 2e-2},
+        {"params": scale.parameters(), "lr": 2e-2},
     ],
     lr=2e-3,
 )

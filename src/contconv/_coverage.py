@@ -116,6 +116,7 @@ def warn_if_few(kernel: ContinuousKernel, grid: Grid, stacklevel: int) -> None:
                 ScaleCoverageWarning,
                 stacklevel=stacklevel + 1,
             )
+            return
 
 
 def _needed(kernel: ContinuousKernel, i: int) -> int:

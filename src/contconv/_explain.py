@@ -68,7 +68,7 @@ def explain(
     input, points = _stand_in(input, device), _stand_in(points, device, torch.float32)
     call = as_call(
         *(input, kernel, scale, size, points, groups),
-        *(padding, padding_mode, antialias),
+        *(padding_mode, antialias, padding),
     )
     image = _like(call.image, call.dtype, call.image.device)
     problem = as_problem(image, call.kernel, call.grid, groups)

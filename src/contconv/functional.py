@@ -103,7 +103,7 @@ def continuous_conv(
     check_engine(engine)
     call = as_call(
         *(input, kernel, scale, size, points, groups),
-        *(padding, padding_mode, antialias),
+        *(padding_mode, antialias, padding),
     )
     image, kernel = call.image, call.kernel
     check_bias(bias, call.out_channels, image)
@@ -139,9 +139,9 @@ def as_call(
     size: Size | None,
     points: Tensor | None,
     groups: int,
-    padding: Padding | None,
     padding_mode: str,
     antialias: bool,
+    padding: Padding | None = None,
 ) -> Call:
     """The arguments of `continuous_conv`, or its TypeError or ValueError."""
     kernel = as_kernel(kernel, input)
@@ -163,9 +163,9 @@ def _grid(
     scale: Scale | None,
     size: Size | None,
     points: Tensor | None,
-    placements: Placements | None,
     padding_mode: str,
     antialias: bool,
+    placements: Placements | None = None,
 ) -> Grid:
     in_shape, ndim = tuple(image.shape[2:]), kernel.ndim
     if points is not None:

@@ -180,7 +180,8 @@ class ContinuousConv(nn.Module):
         self._covered = (self._ratios,)
         if self.kernel.head.requires_grad and min(input.shape[-self.ndim :]) > 0:
             axes = self._axes(input, self._ratios, self._size)
-            warn_if_few(self.kernel, AxisGrid(axes, self.padding_mode), stacklevel=3)
+            # Past two calls of nn.Module, to who called the layer.
+            warn_if_few(self.kernel, AxisGrid(axes, self.padding_mode), stacklevel=5)
 
     def _axes(self, input: Tensor, scale: Any, size: Any) -> tuple[Axis, ...]:
         """How each axis of the input is resized."""

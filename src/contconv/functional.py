@@ -151,7 +151,7 @@ def as_call(
     image = input if batched else input[None]
     placements = as_placements(padding, kernel.kernel_size)
     grid = _grid(
-        image, kernel, scale, size, points, placements, padding_mode, antialias
+        image, kernel, scale, size, points, padding_mode, antialias, placements
     )
     return Call(image, kernel, grid, autocast_dtype(image) or image.dtype, batched)
 

@@ -91,9 +91,9 @@ def to_basis_kernel(
 
 # The first is for layers of many channels, the last for any.
 TILES: list[Tile] = [
-    (64, 32, 32, 1, 4, 2),
-    (32, 32, 32, 1, 4, 2),
-    (32, 16, 16, 1, 4, 2),
+    (64, 32, 32, 1, 4, 1),
+    (32, 32, 32, 1, 4, 1),
+    (32, 16, 16, 1, 4, 1),
 ]
 _tuned = tuned(to_basis_kernel, TILES)
 

@@ -260,4 +260,5 @@ if __name__ == "__main__":
     fused.DEVICES.add("cpu")
     guard()
     for name in sys.argv[1:] or CHECKS:
+        print(name, flush=True)
         CHECKS[name]()

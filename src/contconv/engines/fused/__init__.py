@@ -63,10 +63,11 @@ def unsupported(problem: Problem) -> list[str]:
 def _too_old(device: torch.device) -> list[str]:
     if torch.version.hip is not None:
         return []
-    major, minor = torch.cuda.get_device_capability(device)
-    if major >= 8:
+    # Not get_device_capability, which torch.compile would make a part of the graph.
+    found = torch.cuda.get_device_properties(device)
+    if found.major >= 8:
         return []
-    return [f"needs compute capability 8.0 or later, got {major}.{minor}"]
+    return [f"needs compute capability 8.0 or later, got {found.major}.{found.minor}"]
 
 
 def cost(problem: Problem) -> Cost:

@@ -133,7 +133,7 @@ def fused_to_basis(
     from contconv.engines.fused import _to_basis
 
     if not pixels.numel() or not gradient.numel():
-        return torch.zeros_like(basis)
+        return basis.new_zeros(basis.shape)
     matrix = head.float().permute(0, 3, 1, 2).contiguous()
     a, how = rows(Factor(source, basis)), _precision(pixels)
     gradient, pixels = gradient.contiguous(), pixels.contiguous()
@@ -218,7 +218,7 @@ def _(
 def _(
     gradient: Tensor, pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor
 ) -> Tensor:
-    return torch.empty_like(basis)
+    return basis.new_empty(basis.shape)
 
 
 @fused_to_head.register_fake

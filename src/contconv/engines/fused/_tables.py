@@ -14,7 +14,6 @@ from contconv._grid import AxisGrid
 from contconv._kept import kept
 from contconv._taps import axis_taps
 from contconv._types import Float, Int
-from contconv.engines._basis import weighted_basis
 from contconv.engines._contract import Problem
 from contconv.kernels import SeparableKernel
 
@@ -55,16 +54,16 @@ def tables(problem: Problem) -> Tables:
         isinstance(kernel, SeparableKernel)
         and isinstance(grid, AxisGrid)
         and kernel.basis_key is not None
-        and len(grid.axes) > 1
         and kernel.axis_basis(_none(problem), kernel.ndim - 1).shape[-1] <= _MOST
     ):
         use = ("factors", grid, problem.basis_dtype, problem.image.device)
         make = partial(_by_axes, problem, kernel, grid)
         return kept(kernel.basis_key, use, make)
-    source, basis = weighted_basis(problem)
+    source, distances, weights = problem.neighbors()
+    basis = kernel.basis(distances) * weights[..., None]
     pixels = torch.arange(len(source), device=source.device)
     source = source + pixels[:, None, None] * problem.image.shape[2:].numel()
-    a = Factor(source.flatten(0, 1).int(), basis.transpose(2, 3).flatten(0, 1))
+    a = Factor(source.flatten(0, 1).int(), basis.flatten(0, 1))
     return Tables(a, _one(basis), 1)
 
 
@@ -75,6 +74,8 @@ def _by_axes(problem: Problem, kernel: SeparableKernel, grid: AxisGrid) -> Table
         taps = axis_taps(axis, grid.padding_mode, problem.basis_dtype, device)
         values = kernel.axis_basis(taps.distance, i) * taps.weight[..., None]
         factors.append(Factor(taps.source.int(), values))
+    if len(factors) == 1:
+        return Tables(factors[0], _one(factors[0].basis), 1)
     a, *others, b = factors
     for factor, axis in zip(others, grid.axes[1:], strict=False):
         source, basis = Tables(a, factor, axis.in_size).whole()

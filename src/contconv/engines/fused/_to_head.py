@@ -113,6 +113,15 @@ TILES: list[Tile] = [
 _tuned = tuned(to_head_kernel, TILES)
 
 
+def _share(rows: int, each: int) -> int:
+    """Rows of a share, for ``each`` as many programs; the same whatever the tiles.
+
+    They are whole tiles of any kind: the largest has 128 rows.
+    """
+    shares = max(1, min(PROGRAMS // each, rows // 512))
+    return 128 * triton.cdiv(triton.cdiv(rows, shares), 128)
+
+
 def to_head(
     gradient: Tensor, pixels: Tensor, a: Rows, b: Rows, across: int, o: int, how: str
 ) -> Tensor:
@@ -124,10 +133,7 @@ def to_head(
     n, p, all_o = gradient.shape
     groups = all_o // o
     i, r = pixels.shape[2] // groups, a.basis.shape[1] * b.basis.shape[1]
-    # The same shares whatever the tiles: of whole tiles of any, the largest has 128.
-    each = groups * r * triton.cdiv(i, 32) * triton.cdiv(o, 64)
-    shares = max(1, min(PROGRAMS // each, n * p // 512))
-    share = 128 * triton.cdiv(triton.cdiv(n * p, shares), 128)
+    share = _share(n * p, groups * r * triton.cdiv(i, 32) * triton.cdiv(o, 64))
     shares = triton.cdiv(n * p, share)
     partial = pixels.new_empty((shares, groups, r, i, o), dtype=torch.float32)
 

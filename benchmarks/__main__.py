@@ -3,14 +3,16 @@
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import growth
+from benchmarks import ceilings, gpu, growth
 from benchmarks.check import changes
 from benchmarks.figures import draw_growth, draw_targets
 from benchmarks.parts import PARTS, RESULTS
@@ -66,6 +68,31 @@ def draw(*, records: Path = RESULTS, out: Path = _record.FIGURES) -> None:
     """
     draw_growth(_record.read(PARTS["growth"].record(records)), out / "growth.png")
     draw_targets(standing(records), out / "targets.png")
+
+
+@app.command
+def cuda(
+    *, quick: bool = False, rounds: int = Settings.rounds, out: Path | None = None
+) -> None:
+    """Time the layer on a GPU, beside cuDNN and what else people use there.
+
+    Args:
+        quick: Only a few cases.
+        rounds: How often all contenders take their turn.
+        out: The folder of the record; the committed one unless given.
+    """
+    if not torch.cuda.is_available():
+        sys.exit("error: this PyTorch sees no CUDA device; `benchmarks cuda` needs one")
+    start = time.perf_counter()
+    best = ceilings.measured(gpu.event_timed, gpu.products_in, "cuda")
+    print(best)
+    measured = gpu.measure(gpu.QUICK if quick else gpu.JOBS, best, rounds)
+    Console().print(_table(measured, "conv"))
+    path = (out or (QUICK if quick else RESULTS)) / "cuda.json"
+    result = {"ceilings": asdict(best), "cases": measured}
+    config = gpu.Device.present(rounds)
+    _record.write(path, config, result, time.perf_counter() - start)
+    print(path)
 
 
 def _take(name: str, quick: bool, settings: Settings, folder: Path) -> None:

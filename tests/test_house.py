@@ -90,7 +90,8 @@ def test_nothing_but_torch(path):
 
     What draws needs matplotlib, an extra, when it is called; what reads weights needs
     safetensors; what writes ONNX needs it, and what runs it; tables of conversions are
-    rich's, where they are printed by it.
+    rich's, where they are printed by it; what runs in a single kernel, on a GPU, needs
+    Triton.
     """
     extras = {
         "plots": {"matplotlib"},
@@ -99,6 +100,8 @@ def test_nothing_but_torch(path):
         "surgery": {"rich"},
     }
     allowed = extras.get(layer_of(path), set())
+    if path.parent == PACKAGE / "engines" / "fused":
+        allowed = {"triton"}
     for node in ast.walk(ast.parse(path.read_text())):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module:

@@ -83,7 +83,7 @@ def continuous_conv(
         antialias: Where an axis shrinks, stretch the kernel by ``1 / scale`` and weigh
             it by ``scale``, so that it covers all pixels.
         engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
-            ``"separable"``, ``"factored"`` or ``"reference"``.
+            ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
 
     Returns:
         ``[n, o, *out]``, or ``[o, *out]`` without a batch, in the memory format of the

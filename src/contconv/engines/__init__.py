@@ -6,7 +6,7 @@ import torch
 
 from contconv._grid import AxisGrid
 from contconv.engines import _ops as _ops  # registers the operators
-from contconv.engines import factored, periodic, reference, separable
+from contconv.engines import factored, fused, periodic, reference, separable
 from contconv.engines._contract import Cost as Cost
 from contconv.engines._contract import Engine as Engine
 from contconv.engines._contract import Problem as Problem
@@ -14,6 +14,7 @@ from contconv.engines._contract import Problem as Problem
 # The only place an engine is listed; at equal cost the first is taken.
 ENGINES: dict[str, Engine] = {
     "periodic": periodic,
+    "fused": fused,
     "separable": separable,
     "factored": factored,
     "reference": reference,
@@ -54,6 +55,8 @@ def _usual(problem: Problem) -> Engine:
     )
     if few_phases and not exported:
         return periodic
+    if not exported and not fused.unsupported(problem):
+        return fused
     if exported or separable.unsupported(problem):
         return factored
     return separable

@@ -86,5 +86,8 @@ class Engine(Protocol):
         ...
 
     def apply(self, problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-        """The output without bias, in `Problem.basis_dtype`: it is rounded later."""
+        """The output without bias, in `Problem.basis_dtype`: it is rounded later.
+
+        Or in the image's dtype, if it is computed in a wider one and rounded once.
+        """
         ...

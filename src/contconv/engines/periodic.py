@@ -43,6 +43,11 @@ MAX_PHASES = 64
 # ns: 30 us, and 0.4 ns for each value of the image, which is read and rearranged.
 CALL, READ = 4_000_000, 60
 
+# Where convolutions are cuDNN's, and the prices are those of a large GPU: 30 us for a
+# call, 20 fs for a multiply-add, 4 ps for a number. They are estimates, beside those of
+# `fused`; nothing was timed there.
+GPUS = {"cuda"}
+
 # Bytes of results that stay in the cache until they are interleaved.
 CHUNK = 4 * 2**20
 
@@ -68,11 +73,13 @@ def cost(problem: Problem) -> Cost:
     copies = prod(problem.image.shape[:2]) * prod(read) + 2 * prod(problem.shape)
     work = _products_per_tap(problem) * _taps(plan) + weights * rank
     calls = prod([*map(len, plan)])
+    time = 155_000 * calls + 0.0065 * work + 0.023 * problem.numbers
+    if problem.image.device.type in GPUS:
+        time = 30_000 * calls + 2e-5 * work + 4e-3 * problem.numbers
     return Cost(
         multiply_adds=work,
         memory=problem.basis_dtype.itemsize * (2 * weights + basis + copies),
-        time=(155_000 * calls + 0.0065 * work + 0.023 * problem.numbers)
-        * (2.5 if problem.learns else 1),
+        time=time * (2.5 if problem.learns else 1),
     )
 
 

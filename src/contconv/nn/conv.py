@@ -51,7 +51,7 @@ class ContinuousConv2d(ContinuousConv):
         antialias: Whether to stretch the kernel where an axis shrinks, as classical
             resizing does.
         engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
-            ``"separable"``, ``"factored"`` or ``"reference"``.
+            ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
         device: Where the parameters live.
         dtype: The dtype of the parameters.
 

@@ -1,24 +1,22 @@
 """convert: continuous layers in the place of discrete ones."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
 import torch
 from torch import nn
 
-from contconv._placement import Placement
-from contconv._scale import resized_axes
 from contconv._types import no_type_check
 from contconv.kernels._names import LEARNED_NAMES
 from contconv.nn._layer import ContinuousConv
+from contconv.surgery._costs import cost_of, layer_cost
 from contconv.surgery._discrete import Discrete, resizes
-from contconv.surgery._found import Found, Where, find, multiply_adds
+from contconv.surgery._found import Found, Where, find
 from contconv.surgery._report import Conversion, Row, Swap
 from contconv.surgery._shapes import Shapes, shapes
 from contconv.surgery._swap import built, places, stands_in, swap
 from contconv.surgery._upsample import Classical
+from contconv.surgery._words import grid_text, off_centre, scale_text
 
 
 @no_type_check
@@ -154,7 +152,7 @@ def _replaced(
     if one.modules[0] in seen and one.modules[-1] in seen:
         ends = (seen[one.modules[0]].before, seen[one.modules[-1]].after)
         return _measured(row, one, discrete, layer, seen, Shapes(*ends)), layer
-    return replace(row, grid=_grid(discrete.placements)), layer
+    return replace(row, grid=grid_text(discrete.placements)), layer
 
 
 def _classical(
@@ -165,7 +163,7 @@ def _classical(
         reason = "how many channels it is given is unknown; pass example="
         return replace(row, reason=reason), None
     layer = stands_in(found.layer(ends.before), found.module)
-    cost = _cost(layer, ends, torch.float32)
+    cost = layer_cost(layer, ends, torch.float32)
     row = replace(
         row,
         becomes=type(layer).__name__,
@@ -180,20 +178,6 @@ def _classical(
     return row, layer
 
 
-def cost_of(module: nn.Module, ends: Shapes) -> int:
-    """Multiply-adds of a layer of any kind, for an input of this shape."""
-    if isinstance(module, ContinuousConv):
-        return _cost(module, ends, module.kernel.head.dtype)
-    return multiply_adds(module, ends.before, ends.after)
-
-
-def _cost(layer: ContinuousConv, ends: Shapes, dtype: torch.dtype) -> int:
-    chosen = layer.explain(torch.empty(ends.before, dtype=dtype, device="meta"))
-    cost = chosen.engines[chosen.engine].cost
-    assert cost is not None  # the chosen engine can run
-    return cost.multiply_adds
-
-
 def _measured(
     row: Row,
     one: Found,
@@ -206,40 +190,11 @@ def _measured(
     before = sum(cost_of(module, seen[module]) for module in one.modules)
     return replace(
         row,
-        grid=_off_centre(discrete, ends),
-        multiply_adds=(before, _cost(layer, ends, discrete.weight.dtype)),
+        grid=off_centre(discrete, ends),
+        multiply_adds=(before, layer_cost(layer, ends, discrete.weight.dtype)),
         in_shape=ends.before,
         out_shape=ends.after,
     )
-
-
-def _off_centre(discrete: Discrete, ends: Shapes) -> str:
-    """How far the grid is off the centre of this input."""
-    axes = len(discrete.kernel_size)
-    ratios = [s.as_integer_ratio() for s in discrete.scale]
-    sizes, in_sizes = ends.after[-axes:], ends.before[-axes:]
-    grids = (
-        resized_axes(in_sizes, discrete.kernel_size, ratios, sizes, placements=p)  # type: ignore
-        for p in (discrete.placements, None)
-    )
-    shifts = [
-        Fraction(mine.position(0) - centred.position(0), mine.unit)
-        for mine, centred in zip(*grids, strict=True)
-    ]
-    if not any(shifts):
-        return "centred"
-    once = dict.fromkeys(f"{float(shift):+g}" for shift in shifts)
-    return " x ".join(once) + " px off centre"
-
-
-def _grid(placements: Sequence[Placement]) -> str:
-    words = list(dict.fromkeys(map(str, placements)))
-    return " x ".join(words)
-
-
-def scale_text(scale: Sequence[Fraction]) -> str:
-    """A scale in words: once if it is the same on all axes."""
-    return " x ".join(map(str, dict.fromkeys(scale)))
 
 
 def _parameters(module: nn.Module) -> int:

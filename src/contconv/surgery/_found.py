@@ -1,9 +1,8 @@
 """Layers found in a network that a continuous layer could replace."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from math import prod
 
 from torch import nn
 
@@ -107,15 +106,3 @@ def _followers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
             ]
             found.update({one[0]: after for one, after in pairwise(children)})
     return found
-
-
-def multiply_adds(
-    module: nn.Module, before: Sequence[int], after: Sequence[int]
-) -> int:
-    """What a discrete layer takes, from the shapes of its input and output."""
-    if not isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)):
-        return 0
-    numbers = prod(after) * module.in_channels
-    if isinstance(module, TRANSPOSED):
-        numbers = prod(before) * module.out_channels
-    return numbers // module.groups * prod(module.kernel_size)

@@ -9,7 +9,8 @@ from torch import nn
 from contconv._scale import as_whole
 from contconv._types import no_type_check
 from contconv.nn._layer import ContinuousConv
-from contconv.surgery._convert import apply, cost_of, scale_text
+from contconv.surgery._convert import apply
+from contconv.surgery._costs import cost_of
 from contconv.surgery._describe import describe
 from contconv.surgery._discrete import CONVOLUTIONS, TRANSPOSED, Discrete, resizes
 from contconv.surgery._found import Where, find
@@ -17,6 +18,7 @@ from contconv.surgery._layers import Gradual
 from contconv.surgery._report import Conversion, Row, Swap
 from contconv.surgery._shapes import Shapes, shapes
 from contconv.surgery._swap import places, stands_in
+from contconv.surgery._words import scale_text
 
 
 @no_type_check

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from benchmarks.contender import Contender
 from experiments import _calls, _enlargers
 from experiments._benchmarks import SCALES, Scales, measured
-from experiments._enlargers import CUBIC, FIXED, LIIF, NAMES, OURS, Setting
+from experiments._enlargers import CUBIC, FIXED, LIIF, NAMES, OURS, PLAIN, Setting
 
 
 @dataclass(frozen=True)
@@ -202,13 +202,14 @@ def _draw_costs(axis: Any, result: dict[str, Any], part: str) -> None:
         mean = sum(gain(result, name, part, s) for s in scales) / len(scales)
         cost = result["costs"][name]
         axis.plot(cost["milliseconds"], mean, "o", color=f"C{i}")
+        # Ours and its plain kernel lie close together.
         axis.annotate(
-            f" {name}\n {cost['multiply_adds'] / 1e9:.1f} G",
+            f"  {name}, {cost['multiply_adds'] / 1e9:.1f} G",
             (cost["milliseconds"], mean),
             fontsize=8,
-            va="center",
+            va="top" if name == PLAIN else "bottom",
         )
     axis.set(xlabel="milliseconds; multiply-adds beside", title="Cost, by 2.7")
     axis.set_ylabel(f"mean over the scales, {part}, dB")
-    axis.set_xscale("log")
-    axis.margins(x=0.35)
+    most = max(result["costs"][name]["milliseconds"] for name in NAMES)
+    axis.set_xlim(0, 1.5 * most)

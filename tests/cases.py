@@ -19,6 +19,9 @@ from contconv.kernels import (
     SplineKernel,
 )
 
+# The engines that run here, in float64: the one for GPUs has tests of its own.
+HERE = [name for name in ENGINES if name != "fused"]
+
 
 class Case(NamedTuple):
     """An image, a kernel, and how to apply it."""

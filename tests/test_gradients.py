@@ -6,9 +6,8 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 
 from contconv import continuous_conv
-from contconv.engines import ENGINES
 from contconv.kernels import CosineKernel, GaussianKernel, MLPKernel, SplineKernel
-from tests.cases import skip_refused
+from tests.cases import HERE, skip_refused
 
 KERNELS = {
     "cosine": lambda: CosineKernel(2, 2, (3, 2), dtype=torch.float64),
@@ -24,7 +23,7 @@ GRIDS = {
 
 
 # "fused" takes no float64: tests/engines/test_fused.py.
-@pytest.fixture(params=[name for name in ENGINES if name != "fused"])
+@pytest.fixture(params=HERE)
 def engine(request):
     return request.param
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from contconv import continuous_conv
 from contconv._grid import AxisGrid
 from contconv._scale import Ratio, resized_axes
-from contconv.engines import ENGINES
 from contconv.kernels import BoxKernel, CosineKernel, GaussianKernel, MLPKernel
 from contconv.padding import PADDING_MODES
+from tests.cases import HERE
 from tests.oracle import convolve
 
 CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -36,7 +36,7 @@ def taps_of(kernel, groups: int = 1) -> Tensor:
     return kernel(distances).movedim((-2, -1), (0, 1))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("mode", PADDING_MODES)
 @pytest.mark.parametrize(
     "in_shape, scales, size",
@@ -64,7 +64,7 @@ def test_equals_the_formula_in_plain_loops(engine, mode, in_shape, scales, size)
     torch.testing.assert_close(out.detach(), torch.from_numpy(expected))
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("groups", [1, 2, 4], ids="groups{}".format)
 @pytest.mark.parametrize(
     "ndim, q, k",
@@ -135,7 +135,7 @@ def test_four_by_four_becomes_three_by_six():
     assert continuous_conv(image, "cubic", scale=(0.6, 1.4)).shape == (1, 3, 3, 6)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("mode", PADDING_MODES)
 @pytest.mark.parametrize("size", [(4, 4), (3, 3), (4, 3)], ids=str)
 def test_flipping_commutes(engine, mode, size):
@@ -156,7 +156,7 @@ def test_flipping_commutes(engine, mode, size):
         torch.testing.assert_close(flipped.flip(2, 3), out)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("scale", ["2/3", "5/4", "3", "1/2"], ids=str)
 def test_translation_by_whole_periods(engine, scale):
     """At s = p/q a shift of the input by q pixels shifts the output by p, exactly."""
@@ -173,7 +173,7 @@ def test_translation_by_whole_periods(engine, scale):
     torch.testing.assert_close(shifted, expected)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("scale", ["1", "2", "1/2", "5/3", "3/7"], ids=str)
 def test_box_counts_as_many_pixels_as_it_is_wide(engine, width, scale):

@@ -11,8 +11,8 @@ from torch.nn.functional import conv2d, conv_transpose2d
 from contconv import ContinuousConv2d, continuous_conv, explain
 from contconv._placement import Placement
 from contconv._scale import as_placements
-from contconv.engines import ENGINES
 from contconv.kernels import ContinuousKernel, CosineKernel
+from tests.cases import HERE
 
 SIZES = [(7, 12), (8, 9), (11, 12)]
 
@@ -25,7 +25,7 @@ def through(kernel: ContinuousKernel, taps: Tensor, distances: Tensor) -> None:
     kernel.head.data.copy_(found.view(-1, *taps.shape[:2]).permute(1, 2, 0))
 
 
-@pytest.mark.parametrize("engine", list(ENGINES))
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_is_a_strided_convolution(width, stride, engine):
@@ -40,7 +40,7 @@ def test_is_a_strided_convolution(width, stride, engine):
         torch.testing.assert_close(actual, expected)
 
 
-@pytest.mark.parametrize("engine", list(ENGINES))
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("output_padding", [0, 1])
 @pytest.mark.parametrize("padding", [0, 1])
 def test_is_a_transposed_convolution(padding, output_padding, engine):
@@ -62,7 +62,7 @@ def test_is_a_transposed_convolution(padding, output_padding, engine):
         )
 
 
-@pytest.mark.parametrize("engine", list(ENGINES))
+@pytest.mark.parametrize("engine", HERE)
 def test_engines_agree_at_any_scale(engine):
     kernel = CosineKernel(2, 3, (3, 4), dtype=torch.float64)
     image = torch.randn(2, 2, 9, 11, dtype=torch.float64)

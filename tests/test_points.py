@@ -6,9 +6,8 @@ import torch.nn.functional as F
 
 from contconv import ContinuousConv2d, continuous_conv
 from contconv._scale import as_ratios, resized_axes
-from contconv.engines import ENGINES
 from contconv.kernels import CosineKernel, CubicKernel
-from tests.cases import skip_refused
+from tests.cases import HERE, skip_refused
 
 
 def grid_points(in_shape, scale, support):
@@ -20,7 +19,7 @@ def grid_points(in_shape, scale, support):
     return torch.stack(torch.meshgrid(*lines, indexing="ij"), -1)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", HERE)
 @pytest.mark.parametrize("scale", [1, 0.5, (0.7, 1.9)], ids=str)
 @pytest.mark.parametrize("support", [(4, 4), (3, 2)], ids=str)
 def test_points_of_a_grid_are_the_grid(engine, scale, support):

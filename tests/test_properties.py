@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contconv import ContinuousConv1d, ContinuousConv2d, continuous_conv, resize
-from contconv.engines import ENGINES
 from contconv.kernels import CosineKernel
 from contconv.padding import PADDING_MODES
-from tests.cases import refusal
+from tests.cases import HERE, refusal
 
 sizes = st.integers(1, 9)
 supports = st.integers(1, 6)
@@ -34,7 +33,7 @@ def test_engines_agree(h, w, ky, kx, sy, sx, mode, batch):
     options = {"scale": (sy, sx), "padding_mode": mode}
     outs = [
         continuous_conv(image, kernel, **options, engine=engine)
-        for engine in ENGINES
+        for engine in HERE
         if not refusal(engine, image, kernel, options)
     ]
     for out in outs:

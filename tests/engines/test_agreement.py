@@ -12,10 +12,8 @@ from contconv._scale import as_ratios, resized_axes
 from contconv.engines import ENGINES, Problem
 from contconv.kernels import ContinuousKernel, CosineKernel
 from contconv.padding import PADDING_MODES
-from tests.cases import CASES, Case, refusal, skip_refused
+from tests.cases import CASES, HERE, Case, refusal, skip_refused
 
-# Not "fused", which needs a GPU, or Triton's interpreter: test_fused.py.
-HERE = [name for name in ENGINES if name != "fused"]
 FAST = [name for name in HERE if name != "reference"]
 
 

@@ -17,9 +17,11 @@ from contconv import (
     ContinuousConv1d,
     ContinuousConv2d,
     ContinuousConv3d,
+    ScaleCoverageWarning,
     ScaleEnsemble,
     resize,
     using_scales,
+    warp,
 )
 from contconv.padding import PADDING_MODES
 
@@ -119,6 +121,22 @@ def test_inductor():
     function, _ = compiled(layer, "inductor", dynamic=True)
     for size in SIZES[:2]:
         check(layer, function, torch.randn(1, 3, *size))
+
+
+def test_grid_from_the_first_pixel():
+    layer = ContinuousConv2d(2, 3, 3, scale=0.7, padding=0)
+    function, counter = compiled(layer)
+    for size in SIZES:
+        check(layer, function, torch.randn(1, 2, *size))
+    assert counter.frame_count <= 2
+
+
+def test_warp():
+    function = torch.compile(warp, fullgraph=True, backend="eager")
+    image = torch.rand(1, 3, 9, 9)
+    matrix = torch.tensor([[1.0, 0.2, -1.0], [0.1, 0.9, 0.5]])
+    expected = warp(image, "cubic", matrix)
+    torch.testing.assert_close(function(image, "cubic", matrix), expected)
 
 
 def test_autocast():
@@ -242,3 +260,12 @@ def test_other_scales_of_a_compiled_network():
         with using_scales(model, sequence):
             check(model, function, image)
     assert counter.frame_count == len(SEQUENCES)
+
+
+def test_warning_names_the_line_of_the_call():
+    """What checks shapes would stand between."""
+    layer = ContinuousConv2d(2, 3, 4, scale=0.5, kernel="mlp")
+    with pytest.warns(ScaleCoverageWarning) as heard:
+        layer(torch.rand(1, 2, 8, 8))
+    (warning,) = heard
+    assert warning.filename == __file__

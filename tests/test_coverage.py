@@ -54,14 +54,6 @@ def test_few_distances_are_said_once():
     layer(image)  # said once
 
 
-def test_warning_names_the_line_of_the_call():
-    layer = ContinuousConv2d(2, 3, 4, scale=0.5, kernel="mlp")
-    with pytest.warns(ScaleCoverageWarning) as heard:
-        layer(torch.rand(1, 2, 8, 8))
-    (warning,) = heard
-    assert warning.filename == __file__
-
-
 def test_other_scales_are_looked_at_anew():
     layer = ContinuousConv2d(2, 3, 4, scale=0.51, kernel="mlp")
     image = torch.rand(1, 2, 100, 100)

@@ -89,14 +89,6 @@ def test_layer_keeps_it_at_other_scales():
     assert layer(torch.rand(1, 1, 9, 8), points=points).shape == (1, 1, 2, 2)
 
 
-def test_compiles_for_any_size():
-    layer = ContinuousConv2d(2, 3, 3, scale=0.7, padding=0)
-    compiled = torch.compile(layer, backend="eager", fullgraph=True, dynamic=True)
-    for size in SIZES:
-        image = torch.randn(1, 2, *size)
-        torch.testing.assert_close(compiled(image), layer(image))
-
-
 @pytest.mark.parametrize(
     "padding, error, words",
     [

@@ -441,13 +441,6 @@ def test_memory_does_not_grow_with_the_kernel(antialias):
     assert largest.size <= max(2**21, 4 * image.nbytes)
 
 
-def test_compiled():
-    function = torch.compile(warp, fullgraph=True, backend="eager")
-    image = torch.rand(1, 3, 9, 9)
-    out = function(image, "cubic", AFFINE)
-    torch.testing.assert_close(out, warp(image, "cubic", AFFINE))
-
-
 def test_absurd_scales_are_refused():
     image = torch.rand(1, 1, 512, 512)
     matrix = torch.tensor([[1e4, 0.0, 0.0], [0.0, 30.0, 0.0]])

@@ -170,13 +170,15 @@ class ContinuousConv(nn.Module):
             input, self.kernel, bias=self.bias, engine=self.engine, **options
         )
 
-    def _check_coverage(self, input: Tensor) -> None:
+    def _check_coverage(self, input: Any) -> None:
         """Warn, once for each scale that is set, if it shows the kernel too little."""
         compiles = torch.compiler.is_compiling()
         if compiles or not self.training or self._covered == (self._ratios,):
             return
         if self._ratios is None or not torch.is_grad_enabled():
             return
+        if not isinstance(input, Tensor) or input.ndim <= self.ndim:
+            return  # what it is called with is looked at later
         self._covered = (self._ratios,)
         if self.kernel.head.requires_grad and min(input.shape[-self.ndim :]) > 0:
             axes = self._axes(input, self._ratios, self._size)
@@ -212,7 +214,7 @@ class ContinuousConv(nn.Module):
         return explain(input, self.kernel, **self._options(input, scale, size, points))
 
     def _options(
-        self, input: Tensor, scale: Any, size: Any, points: Tensor | None
+        self, input: Any, scale: Any, size: Any, points: Any
     ) -> dict[str, Any]:
         """What `continuous_conv` takes for a call, but kernel, bias and engine."""
         if scale is None and size is None and points is None:

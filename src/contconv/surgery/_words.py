@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from contconv._placement import Placement
-from contconv._scale import resized_axes
+from contconv._scale import as_ratios, resized_axes
 from contconv.surgery._discrete import Discrete
 from contconv.surgery._shapes import Shapes
 
@@ -23,10 +23,10 @@ def grid_text(placements: Sequence[Placement]) -> str:
 def off_centre(discrete: Discrete, ends: Shapes) -> str:
     """How far the grid is off the centre of this input."""
     axes = len(discrete.kernel_size)
-    ratios = [s.as_integer_ratio() for s in discrete.scale]
+    ratios = as_ratios(discrete.scale, axes)
     sizes, in_sizes = ends.after[-axes:], ends.before[-axes:]
     grids = (
-        resized_axes(in_sizes, discrete.kernel_size, ratios, sizes, placements=p)  # type: ignore
+        resized_axes(in_sizes, discrete.kernel_size, ratios, sizes, placements=p)
         for p in (discrete.placements, None)
     )
     shifts = [

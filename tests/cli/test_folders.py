@@ -108,8 +108,10 @@ main(sys.argv[1:])
 
 
 def test_stopped_by_ctrl_c(folder):
+    # Processes in the background of a shell begin with the signal ignored.
     code = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from contconv_cli.main import main
 from contconv_cli import run
 def read(*arguments):

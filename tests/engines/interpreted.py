@@ -241,6 +241,29 @@ def graphs() -> None:
 
 
 @check
+def grids_from_the_first_pixel() -> None:
+    agree(torch.randn(1, 2, 5, 4), CosineKernel(2, 2, (3, 2)), scale=0.5, padding=1)
+
+
+@check
+def data_parallel() -> None:
+    """`DistributedDataParallel`, of one process here: the gradients arrive."""
+    from torch import distributed
+
+    store = distributed.HashStore()  # type: ignore
+    distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    layer = ContinuousConv2d(2, 2, 3, scale=0.7, engine="fused")
+    image = torch.randn(2, 2, 5, 4)
+    layer(image).square().sum().backward()
+    expected = [p.grad.clone() for p in layer.parameters() if p.grad is not None]
+    layer.zero_grad()
+    parallel = torch.nn.parallel.DistributedDataParallel(layer)
+    parallel(image).square().sum().backward()
+    torch.testing.assert_close([p.grad for p in layer.parameters()], expected)
+    distributed.destroy_process_group()
+
+
+@check
 def operators() -> None:
     """Schemas, fake tensors, and autograd, as `torch.library.opcheck` has them."""
     pixels = torch.randn(2, 6, 2, requires_grad=True)

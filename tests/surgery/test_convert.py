@@ -118,6 +118,23 @@ def test_pairs_become_one_layer(pair):
     torch.testing.assert_close(model(image), expected)
 
 
+@pytest.mark.parametrize("twice", ["pooling", "convolution", "weight"])
+def test_what_has_another_place_is_no_part_of_a_pair(twice):
+    """One layer cannot take in what another still needs."""
+    pool, conv = nn.AvgPool2d(2), nn.Conv2d(2, 2, 3, padding=1)
+    first = nn.AvgPool2d(2) if twice != "pooling" else pool
+    second = conv if twice == "convolution" else nn.Conv2d(2, 2, 3, padding=1)
+    if twice == "weight":
+        second.weight = conv.weight
+    after = [nn.ReLU(), second] if twice == "convolution" else [second]
+    model = nn.Sequential(nn.Sequential(first, conv), nn.Sequential(pool, *after))
+    image = torch.rand(1, 2, 16, 16)
+    expected = model(image)
+    convert(model)
+    assert conv in list(model.modules())
+    torch.testing.assert_close(model(image), expected, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "layer",
     [

@@ -1,5 +1,6 @@
 """Layers found in a network that a continuous layer could replace."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,6 +12,7 @@ from contconv.surgery._discrete import (
     CONVOLUTIONS,
     MAXIMA,
     TRANSPOSED,
+    Convolution,
     Discrete,
     read_conv,
     read_transposed,
@@ -44,12 +46,12 @@ def find(model: nn.Module, where: Where, *, fresh: bool) -> Iterator[Found]:
         fresh: Whether the function need not stay the same.
     """
     shared, taken = _shared_weights(model), set()
-    followers = _followers(model)
+    followers = _followers(model, shared)
     for name, module in model.named_modules():
         if not isinstance(module, KINDS) or name in taken or not where(name, module):
             continue
         after = followers.get(name)
-        if after and isinstance(after[1], CONVOLUTIONS):
+        if after is not None:
             pair = read_pair(module, after[1], fresh=fresh)
             if isinstance(pair, Discrete):
                 taken.add(after[0])
@@ -95,8 +97,15 @@ def _shared_weights(model: nn.Module) -> set[int]:
     return {key for key, count in seen.items() if count > 1}
 
 
-def _followers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
-    """What comes after each child of an nn.Sequential: its name, and the module."""
+def _followers(
+    model: nn.Module, shared: set[int]
+) -> dict[str, tuple[str, Convolution]]:
+    """The convolution after a child of an nn.Sequential: its name, and the module.
+
+    Not where one of the two has another place in the network, too, or the convolution
+    shares its weight: what one takes in, the other place would lack.
+    """
+    used = Counter(id(m) for _, m in model.named_modules(remove_duplicate=False))
     found = {}
     for name, module in model.named_modules():
         if type(module) is nn.Sequential:
@@ -104,5 +113,9 @@ def _followers(model: nn.Module) -> dict[str, tuple[str, nn.Module]]:
                 (f"{name}.{key}" if name else key, child)
                 for key, child in module.named_children()
             ]
-            found.update({one[0]: after for one, after in pairwise(children)})
+            for (key, child), (after, conv) in pairwise(children):
+                if not isinstance(conv, CONVOLUTIONS) or id(conv.weight) in shared:
+                    continue
+                if used[id(child)] == used[id(conv)] == 1:
+                    found[key] = (after, conv)
     return found

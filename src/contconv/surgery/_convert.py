@@ -9,7 +9,7 @@ from torch import nn
 from contconv._types import no_type_check
 from contconv.kernels._names import LEARNED_NAMES
 from contconv.nn._layer import ContinuousConv
-from contconv.surgery._costs import cost_of, layer_cost
+from contconv.surgery._costs import cost_of, layer_cost, parameters
 from contconv.surgery._discrete import Discrete, resizes
 from contconv.surgery._found import Found, Where, find
 from contconv.surgery._report import Conversion, Row, Swap
@@ -36,10 +36,10 @@ def convert(
     What is replaced are convolutions, transposed convolutions, ``nn.Upsample`` (by a
     fixed kernel), and, where they stand right before a convolution in one
     ``nn.Sequential``, enlargements to the nearest pixel and poolings together with it.
-    With ``init="fit"`` the network stays the same
-    function: the kernels pass through the trained taps. It keeps its hooks, devices,
-    dtypes and modes, and still loads a ``state_dict`` that was saved before. The
-    parameters are new: make the optimizer afterwards.
+    With ``init="fit"`` the network stays the same function: the kernels pass through
+    the trained taps. It keeps its hooks, devices, dtypes and modes, and still loads a
+    ``state_dict`` that was saved before. The parameters are new: make the optimizer
+    afterwards.
 
     All layers are made before the first one is put in place, so that the network is
     converted as a whole or, after an error, not at all.
@@ -147,7 +147,7 @@ def _replaced(
         scale=scale_text(discrete.scale),
         note=discrete.note,
         error=error,
-        parameters=(_parameters(discrete.module), _parameters(layer)),
+        parameters=(parameters(discrete.module), parameters(layer)),
     )
     if one.modules[0] in seen and one.modules[-1] in seen:
         ends = (seen[one.modules[0]].before, seen[one.modules[-1]].after)
@@ -195,10 +195,6 @@ def _measured(
         in_shape=ends.before,
         out_shape=ends.after,
     )
-
-
-def _parameters(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _swaps(model: nn.Module, one: Found, layer: nn.Module) -> list[Swap]:

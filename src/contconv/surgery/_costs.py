@@ -26,6 +26,11 @@ def layer_cost(layer: ContinuousConv, ends: Shapes, dtype: torch.dtype) -> int:
     return cost.multiply_adds
 
 
+def parameters(module: nn.Module) -> int:
+    """How many numbers a module has to learn."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
 def multiply_adds(
     module: nn.Module, before: Sequence[int], after: Sequence[int]
 ) -> int:

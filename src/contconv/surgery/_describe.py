@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from contconv._coverage import distinct
+from contconv._explain import explain
 from contconv._explanation import Explanation, counted, spent_time
 from contconv._memory import readable
 from contconv._scale import as_sizes
@@ -18,6 +19,7 @@ from contconv._types import no_type_check
 from contconv.engines import Cost
 from contconv.nn._layer import ContinuousConv
 from contconv.nn._modes import evaluating
+from contconv.surgery._costs import parameters
 
 _COLUMNS = (
     "layer",
@@ -148,10 +150,10 @@ def _explain(
     **options: Any,
 ) -> Tensor:
     """Zeros of the right shape; what the layer would do is put down."""
+    given = [options.get(name) for name in ("scale", "size", "points")]
+    call = layer._options(input, *given)
     with torch.set_grad_enabled(learns):
-        explanation = layer.explain(input, **options)
-    given = {"scale": None, "size": None, "points": None, **options}
-    call = layer._options(input, given["scale"], given["size"], given["points"])
+        explanation = explain(input, layer.kernel, **call)
     scale, distances = "points", None
     if call["points"] is None:
         axes = layer._axes(input, call["scale"], call["size"])
@@ -165,7 +167,7 @@ def _explain(
             kernel,
             scale,
             distances,
-            sum(parameter.numel() for parameter in layer.parameters()),
+            parameters(layer),
             explanation,
         )
     )

@@ -10,14 +10,14 @@ from contconv._scale import as_whole
 from contconv._types import no_type_check
 from contconv.nn._layer import ContinuousConv
 from contconv.surgery._convert import apply
-from contconv.surgery._costs import cost_of
+from contconv.surgery._costs import cost_of, parameters
 from contconv.surgery._describe import describe
 from contconv.surgery._discrete import CONVOLUTIONS, TRANSPOSED, Discrete, resizes
 from contconv.surgery._found import Where, find
 from contconv.surgery._layers import Gradual
 from contconv.surgery._report import Conversion, Row, Swap
 from contconv.surgery._shapes import Shapes, shapes
-from contconv.surgery._swap import places, stands_in
+from contconv.surgery._swap import places, stands_in, support_of
 from contconv.surgery._words import scale_text
 
 
@@ -154,8 +154,7 @@ def _of_discrete(found: Discrete) -> dict[str, Any]:
 
 
 def _with_kernel(options: dict[str, Any], kernel: str) -> dict[str, Any]:
-    more = 2 if kernel == "spline" else 0
-    size = tuple(width + more for width in options["kernel_size"])
+    size = support_of(kernel, options["kernel_size"])
     return {**options, "kernel": kernel, "kernel_size": size}
 
 
@@ -170,17 +169,13 @@ def _planned(
         becomes=f"{len(layers)} x {type(layers[0]).__name__}",
         scale=", ".join(scale_text(layer.scale or ()) for layer in layers),
         grid="centred",
-        parameters=(_count(module), _count(new)),
+        parameters=(parameters(module), parameters(new)),
     )
     if ends is None:
         return row
     after = describe(new, ends.before).multiply_adds
     sizes = {"in_shape": ends.before, "out_shape": ends.after}
     return replace(row, multiply_adds=(cost_of(module, ends), after), **sizes)
-
-
-def _count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def _swap(model: nn.Module, module: nn.Module, options: dict[str, Any]) -> Swap:

@@ -78,16 +78,22 @@ def _kernel_size(
     kernel: str, discrete: Discrete
 ) -> tuple[tuple[int, ...], dict[str, Any]]:
     """The support, and as many functions as the filter has taps."""
-    size = discrete.kernel_size
+    size = support_of(kernel, discrete.kernel_size)
     if kernel == "spline":
-        # Two pixels more for as many control points.
-        return tuple(width + 2 for width in size), {}
+        return size, {}
     one = discrete.weight[: discrete.origin.groups, :1]  # of every group a channel
     taps = discrete.origin.taps(one, size).shape[2:]
     if kernel == "cosine":
         return size, {"frequencies": tuple(taps)}
     count = taps.numel()
     return size, {"widths": (16 * count, max(count - 1, 1))} if count > 1 else {}
+
+
+def support_of(kernel: str, kernel_size: Sequence[int]) -> tuple[int, ...]:
+    """The width of a kernel in the place of a filter, with as many parameters."""
+    # Splines have a control point fewer than pixels for each degree.
+    more = 2 if kernel == "spline" else 0
+    return tuple(width + more for width in kernel_size)
 
 
 @torch.no_grad()

@@ -12,14 +12,7 @@ from contconv.kernels import BoxKernel, ContinuousKernel, CubicKernel, LinearKer
 from contconv.nn._layer import ContinuousConv
 from contconv.nn.conv import LAYERS
 
-_AXES = {
-    "nearest": None,
-    "nearest-exact": None,
-    "linear": 1,
-    "bilinear": 2,
-    "trilinear": 3,
-    "bicubic": 2,
-}
+_MODES = ("nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,7 @@ class Classical:
 def read_upsample(module: nn.Upsample) -> Classical | str:
     """What it computes, or why no continuous layer does."""
     mode = module.mode
-    if mode not in _AXES:
+    if mode not in _MODES:
         return f"mode {mode!r} is unknown"
     if module.align_corners:
         return "align_corners=True: its scale is another one at each size"

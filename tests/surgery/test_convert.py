@@ -197,10 +197,11 @@ def test_state_dicts_saved_before_still_load():
     assert torch.equal(other(image), model(image))
 
 
-def test_state_dict_of_other_channels():
+@pytest.mark.parametrize("out, kernel", [(4, 3), (3, 5), (3, 1)])
+def test_state_dict_of_another_shape(out, kernel):
     report = convert(nn.Conv2d(2, 3, 3, 2, 1))
     with pytest.raises(RuntimeError, match="Unexpected key"):
-        report.model.load_state_dict(nn.Conv2d(2, 4, 3, 2, 1).state_dict())
+        report.model.load_state_dict(nn.Conv2d(2, out, kernel, 2, 1).state_dict())
 
 
 def test_hooks_modes_dtypes():

@@ -76,7 +76,7 @@ def read_conv(
     axes = len(conv.kernel_size)
     ones = (1,) * axes
     more, fewer = tuple(repeated or ones), tuple(pooled or ones)
-    origin = Origin(conv.groups, False, more, fewer, more)
+    origin = Origin(conv.groups, False, more, fewer, more, tuple(conv.weight.shape))
     sides = _padding(conv)
     if repeated is not None:
         placements = [
@@ -97,7 +97,7 @@ def read_transposed(conv: Transposed) -> Discrete:
     """A transposed convolution that is not `refused`."""
     strides = tuple(conv.stride)
     ones = (1,) * len(strides)
-    origin = Origin(conv.groups, True, ones, ones, strides)
+    origin = Origin(conv.groups, True, ones, ones, strides, tuple(conv.weight.shape))
     sizes = (conv.kernel_size, strides, conv.padding, conv.output_padding)
     placements = [
         _transposed_placement(k, q, int(p), extra)

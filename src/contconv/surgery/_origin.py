@@ -19,6 +19,7 @@ class Origin:
         repeated: By how much the input was enlarged before, nearest pixel, per axis.
         pooled: How many pixels were averaged before, per axis.
         parts: Taps per input pixel, per axis.
+        shape: Of the weight.
     """
 
     groups: int
@@ -26,6 +27,7 @@ class Origin:
     repeated: tuple[int, ...]
     pooled: tuple[int, ...]
     parts: tuple[int, ...]
+    shape: tuple[int, ...]
 
     def taps(
         self, weight: Tensor, support: Sequence[int]

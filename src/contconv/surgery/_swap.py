@@ -118,13 +118,13 @@ def _load_discrete(
     weight = state.get(prefix + "weight")
     if weight is None or prefix + "kernel.head" in state:
         return
-    own = layer.origin.taps(weight, layer.kernel_size).shape[:2]
-    if own == layer.kernel.head.shape[:2] and weight.ndim == layer.ndim + 2:
-        head, _ = fit(layer.kernel, layer.origin, weight.to(layer.kernel.head.device))
-        del state[prefix + "weight"]
-        state[prefix + "kernel.head"] = head.to(weight)
-        for name, value in layer.kernel.named_parameters():
-            state.setdefault(f"{prefix}kernel.{name}", value.detach())
+    if tuple(weight.shape) != layer.origin.shape:
+        return  # of another layer, which loading refuses
+    head, _ = fit(layer.kernel, layer.origin, weight.to(layer.kernel.head.device))
+    del state[prefix + "weight"]
+    state[prefix + "kernel.head"] = head.to(weight)
+    for name, value in layer.kernel.named_parameters():
+        state.setdefault(f"{prefix}kernel.{name}", value.detach())
 
 
 def swap(model: nn.Module, names: Sequence[str], module: nn.Module) -> nn.Module:

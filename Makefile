@@ -63,7 +63,7 @@ train: $(VENV)/.demo
 
 weights: $(VENV)/.demo
 	$(BIN)/python -m training.superres bsd400 --batch-size 8 --steps 10000 --epochs 10 \
-		--out out/superres --resume --weights src/contconv/models/superres.safetensors
+		--out out/superres --resume --weights src/contconv/models/superres/weights.safetensors
 
 # Overwrites the records and figures that are committed, and the table in README.
 record: $(VENV)/.dev

@@ -16,9 +16,9 @@ from benchmarks import ceilings, gpu, growth
 from benchmarks.check import changes
 from benchmarks.figures import draw_growth, draw_targets
 from benchmarks.parts import PARTS, RESULTS
+from benchmarks.records import FIGURES, read, write
 from benchmarks.runner import Result, Settings, measure
 from benchmarks.standing import standing
-from experiments import _record
 from training.allocator import restart_with_kept_memory
 
 # Where records of a few cases go: the committed ones have all.
@@ -59,14 +59,14 @@ def main(
 
 
 @app.command
-def draw(*, records: Path = RESULTS, out: Path = _record.FIGURES) -> None:
+def draw(*, records: Path = RESULTS, out: Path = FIGURES) -> None:
     """Draw the figures anew from the records; nothing is measured.
 
     Args:
         records: The folder of the records.
         out: The folder of the figures.
     """
-    draw_growth(_record.read(PARTS["growth"].record(records)), out / "growth.png")
+    draw_growth(read(PARTS["growth"].record(records)), out / "growth.png")
     draw_targets(standing(records), out / "targets.png")
 
 
@@ -91,7 +91,7 @@ def cuda(
     path = (out or (QUICK if quick else RESULTS)) / "cuda.json"
     result = {"ceilings": asdict(best), "cases": measured}
     config = gpu.Device.present(rounds)
-    _record.write(path, config, result, time.perf_counter() - start)
+    write(path, config, result, time.perf_counter() - start)
     print(path)
 
 
@@ -104,7 +104,7 @@ def _take(name: str, quick: bool, settings: Settings, folder: Path) -> None:
     if name == "growth":
         result = {"points": measured, "slopes": growth.slopes(measured)}
     path = part.record(folder)
-    _record.write(path, settings, result, time.perf_counter() - start)
+    write(path, settings, result, time.perf_counter() - start)
     print(path)
 
 

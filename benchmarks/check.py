@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks import records
 from benchmarks.parts import Part
 from benchmarks.runner import Result, Settings, measure
-from experiments import _record
 
 # Ratios of one run vary by some tenths from machine to machine, and from hour to hour.
 TOLERATED = 1.5
@@ -29,7 +29,7 @@ def changes(
     part: Part, quick: bool, settings: Settings, folder: Path
 ) -> Iterator[Change]:
     """Measure ours and its unit alone, in the cases that the record has."""
-    record = _record.read(part.record(folder))
+    record = records.read(part.record(folder))
     threads = record["config"]["threads"]
     if threads != settings.threads:
         print(f"the record was taken with --threads {threads}: ratios may differ")

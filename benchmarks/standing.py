@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks import records
 from benchmarks.cases import CASES
 from benchmarks.parts import PARTS, RESULTS
 from benchmarks.resizing import PHOTOS
 from benchmarks.runner import Result
 from benchmarks.targets import ALL, TARGETS, Target
-from experiments import _record
 
 Ratios = dict[str, float]
 
@@ -16,7 +16,7 @@ Ratios = dict[str, float]
 def standing(folder: Path = RESULTS) -> list[tuple[Target, Ratios]]:
     """Each target with its ratios, by the names of the cases."""
     layers, photos = (
-        _record.read(PARTS[part].record(folder))["result"]
+        records.read(PARTS[part].record(folder))["result"]
         for part in ("cases", "resize")
     )
     of = {case.name: case.target for case in CASES}

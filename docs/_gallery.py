@@ -11,7 +11,7 @@ from _markdown import source
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from experiments import _table
+from experiments import table as _table
 
 
 def write_gallery(folder: Path) -> None:

@@ -9,12 +9,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _markdown import source, table
 
+from benchmarks import records
 from benchmarks.growth import LINES
 from benchmarks.parts import PARTS, RESULTS
 from benchmarks.runner import Result
 from benchmarks.standing import standing
 from benchmarks.targets import Target
-from experiments import _record
 
 # Column titles and the contenders in them; the first that a case has is shown.
 PEERS = {
@@ -32,7 +32,7 @@ MEMORY = ("conv", "interpolate + conv", "contconv", "grid_sample + 1 x 1 conv")
 def write_speed(folder: Path) -> None:
     """Write every table of the page to ``folder``."""
     layers, photos, grown = (
-        _record.read(PARTS[part].record(RESULTS))
+        records.read(PARTS[part].record(RESULTS))
         for part in ("cases", "resize", "growth")
     )
     tables = {

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from experiments import RESULTS
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _markdown import source, table
 
-from experiments import _record
+from benchmarks import records
 
 _SHOWN = "PSNR above cubic resizing over the scale, for each network; and over time"
 FIGURE = f"\n![{_SHOWN}](figures/superres.png)\n"
@@ -17,11 +19,11 @@ FIGURE = f"\n![{_SHOWN}](figures/superres.png)\n"
 
 def write_superres(folder: Path) -> None:
     """Write both to ``folder``, or that there are no numbers yet."""
-    path = _record.RESULTS / "superres.json"
+    path = RESULTS / "superres.json"
     tables = {"superres_fidelity": _fidelity, "superres_costs": _costs}
     for name, lines in tables.items():
         if path.exists():
-            record = _record.read(path)
+            record = records.read(path)
             text = "\n".join(lines(record["result"])) + f"\n\n*{source(record)}*\n"
             text += FIGURE if name == "superres_fidelity" else ""
         else:

@@ -52,7 +52,7 @@ nitpick_ignore_regex = [
     # Other projects: linking to them takes their inventories, from the network.
     (r"py:.*", r"(torch|nn|jaxtyping|fractions|numbers|collections|pathlib)\..*"),
     # What the layers share is private.
-    (r"py:.*", r"contconv\.nn\.(_layer\.)?ContinuousConv"),
+    (r"py:.*", r"contconv\.nn\.(layer\.)?ContinuousConv"),
     # The names that annotations use for them.
     (r"py:.*", r"Tensor|Float|Int|Num|Real|Sequence|repr|Figure|SubFigure"),
 ]

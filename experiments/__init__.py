@@ -1,1 +1,6 @@
-"""One file per claim: what it says, how to run it, what it gave."""
+"""Experiments: the claims of the paper, and our own, as files that run."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parent
+RESULTS = ROOT / "results"

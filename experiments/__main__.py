@@ -8,10 +8,12 @@ from pkgutil import iter_modules
 
 from cyclopts import App
 
-from experiments import _record
+from benchmarks import records
+from benchmarks.records import REPOSITORY
+from experiments import RESULTS, claims
 from training.allocator import restart_with_kept_memory
 
-NAMES = [m.name for m in iter_modules([str(_record.ROOT)]) if m.name[0] != "_"]
+NAMES = [module.name for module in iter_modules(claims.__path__)]
 
 app = App(help="Run one of: " + ", ".join(NAMES))
 
@@ -27,14 +29,14 @@ def main(name: str, *, quick: bool = False, out: Path | None = None) -> None:
     """
     if name not in NAMES:
         sys.exit(f"unknown experiment {name!r}; choose one of: " + ", ".join(NAMES))
-    experiment = import_module(f"experiments.{name}")
+    experiment = import_module(f"experiments.claims.{name}")
     config = experiment.QUICK if quick else experiment.Config()
-    record = (out or _record.RESULTS) / f"{name}.json"
-    figure = (out or _record.FIGURES) / f"{name}.png"
+    record = (out or RESULTS) / f"{name}.json"
+    figure = (out or records.FIGURES) / f"{name}.png"
     start = time.perf_counter()
     result = experiment.run(config)
-    _record.write(record, config, result, time.perf_counter() - start)
-    experiment.plot(_record.read(record), figure)
+    records.write(record, config, result, time.perf_counter() - start)
+    experiment.plot(records.read(record), figure)
     print(f"{record}\n{figure}")
     experiment.check(result)
 
@@ -48,9 +50,9 @@ def names() -> None:
 @app.command
 def table() -> None:
     """Write the table "paper / ours" of README anew, from the committed records."""
-    from experiments._table import write_readme
+    from experiments.table import write_readme
 
-    write_readme(_record.ROOT.parent / "README.md")
+    write_readme(REPOSITORY / "README.md")
 
 
 if __name__ == "__main__":

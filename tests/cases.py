@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contconv.engines import ENGINES, Problem
-from contconv.functional import _grid
+from contconv.functional.call import _grid
 from contconv.kernels import (
     ContinuousKernel,
     CosineKernel,

@@ -4,137 +4,117 @@ import ast
 import os
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "contconv"
 COMMAND = ROOT / "src" / "contconv_cli"
 
-# Downwards: each may import those above it, and itself.
-LAYERS = [
-    "_types",
-    "_axis",
-    "_placement",
-    "_scale",
-    "padding",
-    "_taps",
-    "_grid",
-    "_autocast",
-    "_transforms",
-    "_kept",
-    "_layout",
-    "_memory",
-    "_sealed",
-    "kernels",
-    "_coverage",
-    "engines",
-    "_checks",
-    "functional",
-    "_explanation",
-    "_explain",
-    "_rounding",
-    "_weights",
-    "_blocks",
-    "_passes",
-    "_resize",
-    "_warp",
-    "nn",
-    "models",
-    "surgery",
-    "_export",
-    "metrics",
-    "plots",
-    "_installed",
-    "info",
-]
+# Bottom to top: a file imports from its own row or from rows above it in this list.
+ROWS = (
+    ("_runtime", "_files"),
+    ("_grid",),
+    ("kernels",),
+    ("engines",),
+    ("functional",),
+    ("nn", "metrics", "info"),
+    ("models", "surgery", "plots"),
+    ("export",),
+)
+ROW_OF = {part: i for i, row in enumerate(ROWS) for part in row}
+
+# What parts take beside torch, when they are called.
+EXTRAS = {
+    "plots": {"matplotlib"},
+    "_files": {"safetensors"},
+    "export": {"onnxruntime"},
+    "surgery": {"rich"},
+    "engines/fused": {"triton"},
+}
+COMMAND_NEEDS = {"cyclopts", "imagecodecs", "numpy", "PIL", "rich", "tifffile"}
 
 
 def imported(path: Path) -> set[str]:
-    """The parts of the package that a file imports."""
+    """The modules that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {name for name in inner if is_module(name)}
+            names |= modules
+            if modules != inner:
+                names.add(node.module)
         elif isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-    parts = [name.split(".") for name in names]
-    return {p[1] for p in parts if p[0] == "contconv" and len(p) > 1}
+    return names
 
 
-def layer_of(path: Path) -> str:
+def is_module(name: str) -> bool:
+    places = (ROOT / "src", ROOT)
+    paths = [place.joinpath(*name.split(".")) for place in places]
+    return any(p.with_suffix(".py").exists() or p.is_dir() for p in paths)
+
+
+def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def sources() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+    return [p for p in sorted(PACKAGE.rglob("*.py")) if p != PACKAGE / "__init__.py"]
 
 
-def test_every_part_has_its_place():
-    assert {layer_of(path) for path in sources()} - {"__init__"} == set(LAYERS)
+def test_imports_run_one_way():
+    assert {part_of(path) for path in sources()} == set(ROW_OF)
+    upwards = []
+    for path in sources():
+        row = ROW_OF[part_of(path)]
+        parts = [name.split(".") for name in imported(path)]
+        own = {p[1] for p in parts if p[0] == "contconv" and len(p) > 1}
+        upwards += [(path.name, name) for name in own if ROW_OF[name] > row]
+    assert not upwards
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_run_one_way(path):
-    if path == PACKAGE / "__init__.py":
-        return
-    place = LAYERS.index(layer_of(path))
-    upwards = {name for name in imported(path) if LAYERS.index(name) > place}
-    assert not upwards, f"{path.name} imports {upwards}, which lie above it"
+def test_imports_make_no_circle():
+    """Not even within a part, nor between what is not installed."""
+    folders = (PACKAGE, COMMAND, *(ROOT / n for n in ("benchmarks", "experiments")))
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    names = {module_name(path): path for path in paths}
+    graph = {name: imported(path) & set(names) for name, path in names.items()}
+    list(TopologicalSorter(graph).static_order())
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_nothing_but_torch(path):
-    """The library needs torch alone; nothing of it needs the experiments.
-
-    What draws needs matplotlib, an extra, when it is called; what reads weights needs
-    safetensors; what writes ONNX needs it, and what runs it; tables of conversions are
-    rich's, where they are printed by it; what runs in a single kernel, on a GPU, needs
-    Triton.
-    """
-    extras = {
-        "plots": {"matplotlib"},
-        "_sealed": {"safetensors"},
-        "_export": {"onnxruntime"},
-        "surgery": {"rich"},
-    }
-    allowed = extras.get(layer_of(path), set())
-    if path.parent == PACKAGE / "engines" / "fused":
-        allowed = {"triton"}
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module]
-        elif isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        for name in names:
-            top = name.split(".")[0]
-            known = {"torch", "contconv", "jaxtyping", *sys.stdlib_module_names}
-            assert top in known | allowed, f"{path.name} imports {name}"
+def module_name(path: Path) -> str:
+    relative = path.relative_to(ROOT)
+    parts = relative.with_suffix("").parts
+    parts = parts[1:] if parts[0] == "src" else parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def test_nothing_but_the_extra():
-    """The command needs the library and what its extra names."""
-    extra = {"cyclopts", "imagecodecs", "numpy", "PIL", "rich", "tifffile"}
-    known = {"torch", "contconv", "contconv_cli", *sys.stdlib_module_names} | extra
-    for path in COMMAND.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = []
-            if isinstance(node, ast.ImportFrom) and node.module:
-                names = [node.module]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            tops = {name.split(".")[0] for name in names}
-            assert tops <= known, f"{path.name} imports {tops - known}"
+def test_the_library_needs_torch_alone():
+    """And its command what the extra names; extras are imported where they are used."""
+    for path in [*sources(), *COMMAND.rglob("*.py")]:
+        known = {"torch", "contconv", "jaxtyping", *sys.stdlib_module_names}
+        if path.is_relative_to(COMMAND):
+            known |= {"contconv_cli", *COMMAND_NEEDS}
+        else:
+            place = str(path.relative_to(PACKAGE))
+            known |= {n for k, ns in EXTRAS.items() if place.startswith(k) for n in ns}
+        tops = {name.split(".")[0] for name in imported(path)}
+        assert tops <= known, f"{path.name} imports {tops - known}"
 
 
-@pytest.mark.parametrize("package", [PACKAGE, COMMAND], ids=lambda p: p.name)
-def test_files_are_short(package):
-    files = package.rglob("*.py")
-    lengths = sorted(len(path.read_text().splitlines()) for path in files)
-    assert lengths[len(lengths) // 2] <= 100
-    assert lengths[-1] <= 300
+def test_files_are_short():
+    for path in [*sources(), *COMMAND.rglob("*.py")]:
+        assert len(path.read_text().splitlines()) <= 300, path.name
+
+
+def test_one_underscore_per_path():
+    for path in sources():
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        hidden = [p for p in parts if p[0] == "_" and p != "__init__"]
+        assert len(hidden) <= 1 and not hidden[1:], path.name
+        assert not hidden or hidden[0] == parts[0], f"{path.name}: only folders"
 
 
 def python(code: str) -> str:

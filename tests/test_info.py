@@ -145,7 +145,7 @@ def test_without_arguments(capsys):
 
 @pytest.mark.parametrize("enabled", [False, True])
 def test_names_the_product(enabled, monkeypatch, capsys):
-    monkeypatch.setattr("contconv._installed.has_onednn", lambda: enabled)
+    monkeypatch.setattr("contconv.info.has_onednn", lambda: enabled)
     main([])
     name = "oneDNN" if enabled else "torch.mm, for want of oneDNN"
     assert f"products  {name} (float32, cpu)\n" in capsys.readouterr().out
@@ -154,7 +154,7 @@ def test_names_the_product(enabled, monkeypatch, capsys):
 def test_names_other_devices(monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "Fast One")
-    monkeypatch.setattr("contconv._installed.total_memory", lambda device: 2**37)
+    monkeypatch.setattr("contconv.info.total_memory", lambda device: 2**37)
     main([])
     assert "cuda:1    Fast One, 128 GiB of memory\n" in capsys.readouterr().out
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from contconv import _sealed as sealed
+from contconv._files import hashed_safetensors
 from training.images import Images, ImageSets
 
 
@@ -22,8 +22,8 @@ def key(files: Iterable[Path]) -> str:
 def load(path: Path) -> ImageSets | None:
     """The sets in a file; None if there is none, or it is damaged."""
     try:
-        tensors, notes = sealed.read(path)
-    except (OSError, sealed.DamagedError):
+        tensors, notes = hashed_safetensors.read(path)
+    except (OSError, hashed_safetensors.DamagedError):
         return None
     train, test = (
         Images(tensors[f"{part}.images"].permute(0, 3, 1, 2), tensors[f"{part}.labels"])
@@ -38,4 +38,4 @@ def save(path: Path, sets: ImageSets) -> None:
     for name, part in (("train", sets.train), ("test", sets.test)):
         tensors[f"{name}.images"] = part.images.permute(0, 2, 3, 1)
         tensors[f"{name}.labels"] = part.labels
-    sealed.write(path, tensors, {"classes": sets.classes})
+    hashed_safetensors.write(path, tensors, {"classes": sets.classes})

@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from contconv import _sealed as sealed
+from contconv._files import hashed_safetensors
 from training.errors import CheckpointError
 from training.identity import (
     bare,
@@ -19,7 +19,7 @@ from training.identity import (
     network_differences,
     recipe_differences,
 )
-from training.position import Position
+from training.progress import Progress
 
 NEWEST, BEFORE = "checkpoint.safetensors", "previous.safetensors"
 FORMAT = 1
@@ -39,7 +39,7 @@ def save(
     folder: Path,
     model: nn.Module,
     optimizer: Optimizer,
-    position: Position,
+    position: Progress,
     identity: dict[str, Any],
 ) -> Path:
     """Write a checkpoint, whole or not at all; the newest one becomes the one before.
@@ -59,13 +59,13 @@ def save(
         tensors |= {f"optimizer.{index}.{k}": v for k, v in state.items()}
     notes = {"format": FORMAT, "position": asdict(position), "identity": identity}
     path = folder / NEWEST
-    sealed.write(path, tensors, notes, before=folder / BEFORE)
+    hashed_safetensors.write(path, tensors, notes, before=folder / BEFORE)
     return path
 
 
 def restore(
     folder: Path, model: nn.Module, optimizer: Optimizer, identity: dict[str, Any]
-) -> Position:
+) -> Progress:
     """Set network and optimizer to what the newest checkpoint of a folder holds.
 
     Args:
@@ -120,10 +120,10 @@ def load_weights(path: Path, model: nn.Module) -> nn.Module:
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
-        tensors, notes = sealed.read(path)
+        tensors, notes = hashed_safetensors.read(path)
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}") from None
-    except (OSError, sealed.DamagedError) as error:
+    except (OSError, hashed_safetensors.DamagedError) as error:
         raise CheckpointError(f"{error}{_way_out(path)}") from None
     if notes.get("format") != FORMAT:
         raise CheckpointError(f"{path} is no checkpoint of a training of this version")
@@ -160,5 +160,5 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def _position(fields: dict[str, Any]) -> Position:
-    return Position(**{**fields, "sums": tuple(fields["sums"])})
+def _position(fields: dict[str, Any]) -> Progress:
+    return Progress(**{**fields, "sums": tuple(fields["sums"])})

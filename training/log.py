@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from training.position import Position
+from training.progress import Progress
 
 NAME = "log.jsonl"
 
@@ -19,7 +19,7 @@ class JsonLines:
             kept; what came after will be told again.
     """
 
-    def __init__(self, path: Path, position: Position) -> None:
+    def __init__(self, path: Path, position: Progress) -> None:
         kept = [line for line in read(path) if _before(line, position)]
         partial = path.with_name(f"{path.name}.partial")
         partial.write_text("".join(map(_text, kept)))
@@ -47,7 +47,7 @@ def read(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in whole.splitlines()]
 
 
-def _before(line: dict[str, Any], position: Position) -> bool:
+def _before(line: dict[str, Any], position: Progress) -> bool:
     if line["kind"] == "epoch":
         return line["epoch"] < position.epoch
     return line["steps"] <= position.done

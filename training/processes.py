@@ -41,7 +41,7 @@ def total(values: Tensor) -> Tensor:
     return values
 
 
-def most(value: int, device: torch.device) -> int:
+def all_max(value: int, device: torch.device) -> int:
     """The largest value of all processes."""
     if count() == 1:
         return value
@@ -50,7 +50,7 @@ def most(value: int, device: torch.device) -> int:
     return int(values.item())
 
 
-def meet() -> None:
+def barrier() -> None:
     """Wait until all processes have come here.
 
     A training ends with it. Threads of Gloo let go of the tensors that they summed a
@@ -103,9 +103,9 @@ def started(device: str | None = None) -> Iterator[torch.device]:
 def first_alone() -> Iterator[None]:
     """Let the first process do something before the others do it."""
     if rank() > 0:
-        meet()
+        barrier()
     try:
         yield
     finally:
         if rank() == 0:
-            meet()
+            barrier()

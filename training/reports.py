@@ -6,7 +6,7 @@ from typing import Any, Protocol, Self
 from training import processes
 from training.board import Board
 from training.log import NAME, JsonLines
-from training.position import Position
+from training.progress import Progress
 from training.screen import Screen
 
 
@@ -31,7 +31,7 @@ class Reports:
     def __init__(
         self,
         folder: Path | None,
-        position: Position,
+        position: Progress,
         epochs: int,
         *,
         progress: bool,

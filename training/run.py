@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from training import processes
+from training.checkpointer import Checkpointer
 from training.identity import Data
-from training.keeper import Keeper
-from training.position import Position
+from training.progress import Progress
 from training.reports import Reports
 from training.signals import Request, Stopped, listening
 from training.task import Task
@@ -33,7 +33,7 @@ def run(
 ) -> list[dict[str, Any]]:
     """Train, as the two `fit` say, and return their records of each epoch."""
     recipe = task.recipe
-    keeper = Keeper(folder, task.model, task.optimizer, recipe, data, save_every)
+    keeper = Checkpointer(folder, task.model, task.optimizer, recipe, data, save_every)
     position = keeper.begin(task.steps, resume=resume)
     reports = Reports(
         folder, position, recipe.epochs, progress=progress, tensorboard=tensorboard
@@ -58,10 +58,10 @@ class _Run:
     def __init__(
         self,
         task: Task,
-        keeper: Keeper,
+        keeper: Checkpointer,
         reports: Reports,
         request: Request,
-        position: Position,
+        position: Progress,
         log_every: int,
     ) -> None:
         self.task, self.keeper, self.reports = task, keeper, reports
@@ -113,7 +113,7 @@ class _Run:
         )
 
     def _save_or_stop(self) -> None:
-        stop = processes.most(self.request.signal or 0, self.task.device)
+        stop = processes.all_max(self.request.signal or 0, self.task.device)
         if not (stop or self.keeper.due(self.position)):
             return
         self._note()

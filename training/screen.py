@@ -11,7 +11,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from training.position import Position
+from training import progress
 
 COLUMNS = (
     TextColumn("epoch {task.fields[epoch]}"),
@@ -40,7 +40,7 @@ class Screen:
         epochs: Epochs in all.
     """
 
-    def __init__(self, position: Position, epochs: int) -> None:
+    def __init__(self, position: progress.Progress, epochs: int) -> None:
         self._epochs, self._progress = epochs, Progress(*COLUMNS)
         self._task = self._progress.add_task(
             "",

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from contconv.models.schedules import jittered
-from contconv.nn.ensemble import scales_of, using_scales
+from contconv.nn.scales import scales_of, using_scales
+from contconv.nn.schedules import jittered
 from training import processes
 from training.batches import Batches, Normalized, chance, number
 from training.data import ImageSets

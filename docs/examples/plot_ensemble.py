@@ -14,8 +14,7 @@ import torch
 from torch import nn
 
 import contconv
-from contconv.models import schedules
-from contconv.nn import scales_of
+from contconv.nn import scales_of, schedules
 
 torch.manual_seed(0)
 

@@ -1,21 +1,62 @@
 """The command `python -m contconv.info`: what a convolution would cost, and where."""
 
 import argparse
-from collections.abc import Callable, Sequence
+import os
+import platform
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
 from math import prod
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
-from contconv._explain import explain
-from contconv._explanation import Explanation
-from contconv._installed import installed
-from contconv._scale import as_sizes
+from contconv._grid.padding import PADDING_MODES
+from contconv._runtime.arguments import as_sizes
+from contconv._runtime.memory import total_memory
+from contconv._runtime.text import readable, wrapped
+from contconv.engines import ENGINES
+from contconv.engines.linear import has_onednn
+from contconv.functional.explain import explain
+from contconv.functional.explanation import Explanation
 from contconv.kernels import ContinuousKernel
-from contconv.kernels._names import CLASSICAL_NAMES, LEARNED_NAMES, learned_kernel
-from contconv.padding import PADDING_MODES
+from contconv.kernels.names import CLASSICAL_NAMES, LEARNED_NAMES, learned_kernel
+
+
+def installed() -> Iterator[str]:
+    """What is installed, line by line."""
+    try:
+        own = version("contconv")
+    except PackageNotFoundError:
+        own = "(not installed)"
+    python = platform.python_version()
+    yield f"contconv {own}, PyTorch {torch.__version__}, Python {python}"
+    yield ""
+    yield from _devices()
+    yield ""
+    yield "engines:"
+    width = max(map(len, ENGINES)) + 4
+    for name, engine in ENGINES.items():
+        summary = (engine.__doc__ or "").partition("\n")[0]
+        yield wrapped(summary, f"  {name}".ljust(width))
+
+
+def _devices() -> Iterator[str]:
+    cpu = f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
+    yield f"cpu       {cpu}{_memory(torch.device('cpu'))}"
+    yield f"threads   {torch.get_num_threads()}"
+    fast = "oneDNN" if has_onednn() else "torch.mm, for want of oneDNN"
+    yield f"products  {fast} (float32, cpu)"
+    for i in range(torch.cuda.device_count()):
+        device = torch.device("cuda", i)
+        yield f"{device!s:8}  {torch.cuda.get_device_name(i)}{_memory(device)}"
+
+
+def _memory(device: torch.device) -> str:
+    total = total_memory(device)
+    return "" if total is None else f", {readable(total)} of memory"
+
 
 COMMAND = "python -m contconv.info"
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from contconv.models import SuperResolutionNet
-from contconv.models.superres import WeightsError, count_tiles, load
+from contconv.models.superres.network import WeightsError, count_tiles, load
 from contconv_cli.alpha import filled
 from contconv_cli.errors import SetupError
 from contconv_cli.files import Share

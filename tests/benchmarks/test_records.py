@@ -2,16 +2,16 @@
 
 import pytest
 
+from benchmarks import records
 from benchmarks.cases import CASES, Case
 from benchmarks.contenders import able, explained
 from benchmarks.figures import draw_growth, draw_targets
 from benchmarks.growth import AXES, LINES, line, points, slope, slopes
 from benchmarks.parts import PARTS
+from benchmarks.records import FIGURES
 from benchmarks.resizing import PHOTOS
 from benchmarks.standing import standing
 from benchmarks.targets import ALL, TARGETS
-from experiments import _record
-from experiments._record import FIGURES
 
 NAMES = {
     "cases": [case.name for case in CASES],
@@ -22,7 +22,7 @@ NAMES = {
 
 @pytest.mark.parametrize("part", PARTS)
 def test_record_has_every_case(part):
-    record = _record.read(PARTS[part].record())
+    record = records.read(PARTS[part].record())
     assert record["commit"] and record["torch"] and record["threads"]
     result = record["result"].get("points", record["result"])
     assert list(result) == NAMES[part]
@@ -34,14 +34,14 @@ def test_record_has_every_case(part):
 
 
 def test_record_has_every_contender():
-    record = _record.read(PARTS["cases"].record())["result"]
+    record = records.read(PARTS["cases"].record())["result"]
     for case in CASES:
         assert set(able(case)) == set(record[case.name])
 
 
 def test_slopes_are_those_of_the_points():
-    record = _record.read(PARTS["growth"].record())["result"]
-    assert _record.as_json(slopes(record["points"])) == record["slopes"]
+    record = records.read(PARTS["growth"].record())["result"]
+    assert records.as_json(slopes(record["points"])) == record["slopes"]
     for measure in ("ms", "extra"):
         assert set(record["slopes"][measure]) == set(AXES)
         for axis in AXES:
@@ -65,7 +65,7 @@ def test_every_target_stands_somewhere():
 
 
 def test_figures_are_drawn_from_the_records(tmp_path):
-    draw_growth(_record.read(PARTS["growth"].record()), tmp_path / "growth.png")
+    draw_growth(records.read(PARTS["growth"].record()), tmp_path / "growth.png")
     draw_targets(standing(), tmp_path / "targets.png")
     for name in ("growth.png", "targets.png"):
         assert (tmp_path / name).stat().st_size > 10_000
@@ -74,7 +74,7 @@ def test_figures_are_drawn_from_the_records(tmp_path):
 
 def test_the_choice_is_nearly_the_best():
     """By the record: within 1.3 times the fastest engine in 9 of 10 cases."""
-    record = _record.read(PARTS["cases"].record())["result"]
+    record = records.read(PARTS["cases"].record())["result"]
     cases = [c for c in CASES if not c.backward and c.dtype == "float32"]
     losses = {case.name: _loss(case, record[case.name]) for case in cases}
     bad = {name: f"{loss:.2f}" for name, loss in losses.items() if loss > 1.3}

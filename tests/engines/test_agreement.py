@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from contconv import continuous_conv
-from contconv._grid import AxisGrid
-from contconv._scale import as_ratios, resized_axes
+from contconv._grid.grid import AxisGrid, resized_axes
+from contconv._grid.padding import PADDING_MODES
+from contconv._grid.ratio import as_ratios
 from contconv.engines import ENGINES, Problem
 from contconv.kernels import ContinuousKernel, CosineKernel
-from contconv.padding import PADDING_MODES
 from tests.cases import CASES, HERE, Case, refusal, skip_refused
 
 FAST = [name for name in HERE if name != "reference"]

@@ -5,7 +5,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from contconv import ContinuousConv2d, continuous_conv
-from contconv.engines import _moments, factored
+from contconv.engines.factored import chunks
+from contconv.engines.factored import engine as factored
 from contconv.kernels import CosineKernel, MLPKernel
 
 
@@ -15,7 +16,7 @@ from contconv.kernels import CosineKernel, MLPKernel
 @pytest.mark.parametrize("own", [False, True], ids=["grid", "points"])
 def test_many_small_chunks(monkeypatch, chunk, slab, groups, kind, own):
     """Chunks of 16 pixels, of one row; the last of each is smaller."""
-    monkeypatch.setattr(_moments, "_CHUNK", chunk)
+    monkeypatch.setattr(chunks, "_CHUNK_ELEMENTS", chunk)
     monkeypatch.setattr(factored, "_SLAB", slab)
     kernel = kind(4, 8, (3, 3), groups=groups, dtype=torch.float64)
     image = torch.randn(5, 4, 9, 10, dtype=torch.float64, requires_grad=True)
@@ -60,7 +61,9 @@ def test_memory_is_bounded():
     layer = ContinuousConv2d(3, 8, 3, engine="factored")
     with Largest() as seen:
         out = layer(image, scale=1.37)
-    assert seen.elements <= max(out.numel(), factored._SLAB // 4, _moments._CHUNK)
+    assert seen.elements <= max(
+        out.numel(), factored._SLAB // 4, chunks._CHUNK_ELEMENTS
+    )
 
 
 @torch.no_grad()
@@ -70,7 +73,7 @@ def test_the_input_is_not_copied(shape):
     image = torch.randn(shape)
     with Largest() as seen:
         layer(image, scale=0.31)
-    bound = max(factored._WINDOW, _moments._CHUNK, factored._SLAB // 4)
+    bound = max(factored._WINDOW, chunks._CHUNK_ELEMENTS, factored._SLAB // 4)
     assert seen.elements <= bound + bound // 8 < image.numel() // 2
 
 

@@ -15,11 +15,13 @@ import pytest
 import torch
 
 from contconv import continuous_conv, explain
-from contconv.engines import ENGINES, Problem, choose, fused, periodic
-from contconv.functional import _grid
+from contconv.engines import ENGINES, Problem, choose
+from contconv.engines.fused import engine as fused
+from contconv.engines.periodic import engine as periodic
+from contconv.functional.call import _grid
 from contconv.kernels import CosineKernel
-from tests.engines.compiled import LAUNCHES
-from tests.engines.interpreted import CHECKS
+from tests.engines.compiled_for_gpus import LAUNCHES
+from tests.engines.in_triton_interpreter import CHECKS
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,14 +54,16 @@ def python(module: str, names: list[str], **environment: str) -> str:
 @pytest.mark.parametrize("names", BATCHES, ids=", ".join)
 def test_interpreted(names):
     """Output and gradients of the reference, on a CPU."""
-    assert python("interpreted", names, TRITON_INTERPRET="1").split() == names
+    assert python("in_triton_interpreter", names, TRITON_INTERPRET="1").split() == names
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("names", COMPILATIONS, ids="; ".join)
 def test_compiled(names, tmp_path):
     """Tensor cores; nothing spilled; little enough shared memory."""
-    lines = python("compiled", names, TRITON_CACHE_DIR=str(tmp_path)).splitlines()
+    lines = python(
+        "compiled_for_gpus", names, TRITON_CACHE_DIR=str(tmp_path)
+    ).splitlines()
     results = [json.loads(line) for line in lines]
     seen = {(result["name"], result["sm"]) for result in results}
     assert seen == {(name, architecture) for name in names for architecture in SHARED}

@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from contconv import continuous_conv
-from contconv._axis import Axis
-from contconv.engines import _phases, periodic
+from contconv._grid.axis import Axis
+from contconv._grid.padding import PADDING_MODES
+from contconv.engines.periodic import engine as periodic
+from contconv.engines.periodic import phases, strided
 from contconv.kernels import CosineKernel
-from contconv.padding import PADDING_MODES
 from tests.cases import refusal
 
 RATIOS = [
@@ -103,7 +104,7 @@ def calls_are_dear(monkeypatch):
 def calls_are_free(monkeypatch):
     monkeypatch.setattr(periodic, "CALL", 0)
     monkeypatch.setattr(periodic, "READ", 0)
-    monkeypatch.setattr(periodic, "CHUNK", 1)
+    monkeypatch.setattr(periodic, "CHUNK_BYTES", 1)
 
 
 @pytest.mark.parametrize("price", ["calls_are_dear", "calls_are_free"])
@@ -158,9 +159,9 @@ def test_antialias(scale):
 def test_far_beyond_a_small_image_little_is_read():
     """A stride of a million pixels: what lies between the windows is not made."""
     axis = Axis(5, 100, 1, 10**6, 3)
-    for runs in _phases.partitions(axis):
+    for runs in phases.partitions(axis):
         for mode in PADDING_MODES:
-            how = _phases.reading(axis, runs[0], mode, torch.device("cpu"))
+            how = strided.reading(axis, runs[0], mode, torch.device("cpu"))
             assert how.pixels is not None and len(how.pixels) <= 400
 
 

@@ -7,14 +7,15 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, jacfwd, jacrev, vmap
 
 from contconv import continuous_conv
-from contconv._grid import AxisGrid
-from contconv._scale import as_ratios, resized_axes
-from contconv.engines import Problem, separable
-from contconv.engines._bands import axis_bands
-from contconv.engines._order import HEAD, best_plan
-from contconv.engines._steps import run_steps
+from contconv._grid.grid import AxisGrid, resized_axes
+from contconv._grid.padding import PADDING_MODES
+from contconv._grid.ratio import as_ratios
+from contconv.engines import Problem
+from contconv.engines.separable import engine as separable
+from contconv.engines.separable.bands import axis_bands
+from contconv.engines.separable.channels_last import run_steps
+from contconv.engines.separable.plan import HEAD, best_plan
 from contconv.kernels import CosineKernel, CubicKernel, MLPKernel, SeparableKernel
-from contconv.padding import PADDING_MODES
 
 
 class LearnedBasis(SeparableKernel):
@@ -71,7 +72,7 @@ def test_dimensions_and_groups(shape, scale, groups):
 )
 def test_odd_pieces(size, options, held, monkeypatch):
     """What random cases found."""
-    monkeypatch.setattr("contconv.engines._pieces.HELD", held)
+    monkeypatch.setattr("contconv.engines.separable.row_blocks.BLOCK_ELEMENTS", held)
     kernel = CosineKernel(2, 3, size, dtype=torch.float64)
     image = torch.randn(2, 2, *(28, 12, 7)[: len(size)], dtype=torch.float64)
     with torch.no_grad():
@@ -83,7 +84,7 @@ def test_odd_pieces(size, options, held, monkeypatch):
 @pytest.mark.parametrize("shape", [(40,), (19, 35), (3, 20, 18)], ids=str)
 def test_in_pieces(shape, scale, held, monkeypatch):
     """Little memory makes many pieces, and the same output."""
-    monkeypatch.setattr("contconv.engines._pieces.HELD", held)
+    monkeypatch.setattr("contconv.engines.separable.row_blocks.BLOCK_ELEMENTS", held)
     kernel = CosineKernel(2, 3, (3,) * len(shape), dtype=torch.float64)
     image = torch.randn(3, 2, *shape, dtype=torch.float64)
     with torch.no_grad():
@@ -189,7 +190,9 @@ def test_few_channels(scale, shape, i, o, monkeypatch):
     kernel = CosineKernel(i, o, (3,) * len(shape), dtype=torch.float64)
     image = torch.randn(3, i, *shape, dtype=torch.float64, requires_grad=True)
     for held in (2**20, 200):
-        monkeypatch.setattr("contconv.engines._pieces.HELD", held)
+        monkeypatch.setattr(
+            "contconv.engines.separable.row_blocks.BLOCK_ELEMENTS", held
+        )
         actual, expected = both(image, kernel, scale=scale, padding_mode="reflect")
         torch.testing.assert_close(actual, expected)
         probe, leaves = torch.randn_like(actual), (image, kernel.head)

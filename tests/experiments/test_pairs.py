@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from contconv import resize
-from experiments._benchmarks import measured, numbered, pairs
+from experiments.shared.benchmarks import measured, numbered, pairs
 from training.errors import DataError
 
 

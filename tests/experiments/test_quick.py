@@ -5,8 +5,12 @@ from importlib import import_module
 
 import pytest
 
-from experiments import _networks, _record, _table
+from benchmarks import records
+from benchmarks.records import REPOSITORY
+from experiments import RESULTS
+from experiments import table as _table
 from experiments.__main__ import NAMES
+from experiments.shared import networks as _networks
 from training.errors import DataError
 
 
@@ -14,15 +18,15 @@ from training.errors import DataError
 def test_quick_variant(name, tmp_path, monkeypatch):
     """The claim holds; the plot needs the record alone, as read back from its file."""
     monkeypatch.setattr(_networks, "WORKING", tmp_path / "networks")
-    experiment = import_module(f"experiments.{name}")
+    experiment = import_module(f"experiments.claims.{name}")
     try:
         result = experiment.run(experiment.QUICK)
     except DataError as error:
         pytest.skip(f"{name} WAS NOT TRIED: {error}")
     experiment.check(result)
     record = tmp_path / "record.json"
-    _record.write(record, experiment.QUICK, result, 1.0)
-    experiment.plot(_record.read(record), tmp_path / "figure.png")
+    records.write(record, experiment.QUICK, result, 1.0)
+    experiment.plot(records.read(record), tmp_path / "figure.png")
     assert (tmp_path / "figure.png").stat().st_size > 10_000
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == [
         "figure.png",
@@ -35,12 +39,12 @@ def test_committed_record(name):
     """It holds the claim, and was made by the full setting as it stands now."""
     if name in _table.missing():
         pytest.skip(f"{name} HAS NO RECORD: python -m experiments {name}")
-    experiment = import_module(f"experiments.{name}")
-    record = _record.read(_record.RESULTS / f"{name}.json")
-    config = _record.as_json(asdict(experiment.Config()))
+    experiment = import_module(f"experiments.claims.{name}")
+    record = records.read(RESULTS / f"{name}.json")
+    config = records.as_json(asdict(experiment.Config()))
     assert record["config"] == config
     assert record["commit"] and record["torch"]
-    assert (_record.FIGURES / f"{name}.png").exists()
+    assert (records.FIGURES / f"{name}.png").exists()
 
 
 def test_unknown_name(capsys):
@@ -52,7 +56,7 @@ def test_unknown_name(capsys):
 
 def test_readme_has_the_table_of_the_records():
     """`python -m experiments table` writes it."""
-    readme = (_record.ROOT.parent / "README.md").read_text()
+    readme = (REPOSITORY / "README.md").read_text()
     found = readme.split(_table.START)[1].split(_table.END)[0].strip()
     assert found == _table.table("docs/gallery.md")
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from contconv import resize
-from experiments._enlargers import NAMES, QUICK, new
-from experiments._rivals import Cubic, LocalImplicit, MetaUpscale, Shuffle, cubic
+from experiments.shared.enlargers import NAMES, QUICK, new
+from experiments.shared.rivals import Cubic, LocalImplicit, MetaUpscale, Shuffle, cubic
 
 IMAGES = torch.rand(2, 3, 7, 9)
 

@@ -6,10 +6,12 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks import records
 from contconv import ContinuousConv1d, ContinuousConv2d, ContinuousConv3d
 from contconv.kernels import ContinuousKernel, CosineKernel, MLPKernel, initialise_head
-from contconv.kernels._head import SPECTRA
-from experiments import _record, initialisation, spectra
+from contconv.kernels.head import SPECTRA
+from experiments import RESULTS
+from experiments.claims import initialisation, spectra
 
 LAYERS = {1: ContinuousConv1d, 2: ContinuousConv2d, 3: ContinuousConv3d}
 CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -59,7 +61,8 @@ def test_gain_multiplies(kernel, gain):
 def test_wide_networks_keep_their_scale_at_every_scale(width):
     """By formula, without chance: 20 layers, with and without ReLU, up, down and level.
 
-    The best that the variances of the cosines allow is 2.0 (`experiments.spectra`).
+    The best that the variances of the cosines allow is 2.0: see
+    `experiments.claims.spectra`.
     """
     config = spectra.Config()
     networks = [spectra.network(width, scale, config) for scale in config.scales]
@@ -68,7 +71,7 @@ def test_wide_networks_keep_their_scale_at_every_scale(width):
 
 
 def test_spectra_are_those_that_were_found():
-    record = _record.read(_record.RESULTS / "spectra.json")["result"]
+    record = records.read(RESULTS / "spectra.json")["result"]
     found = {int(width): tuple(row["spectrum"]) for width, row in record.items()}
     assert found == SPECTRA
 
@@ -76,7 +79,7 @@ def test_spectra_are_those_that_were_found():
 @KERNELS
 @pytest.mark.parametrize("scale", [0.93, 1.1])
 def test_activations_keep_their_scale_through_20_layers(kernel, scale):
-    """Networks with ReLU; the whole study is `experiments.initialisation`."""
+    """Networks with ReLU; the whole study is `experiments.claims.initialisation`."""
     config = initialisation.Config(channels=32, images=2, seeds=6)
     assert 0.5 < initialisation.growth(config, kernel, 3, scale, True)[-1] < 2
 

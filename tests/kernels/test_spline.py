@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from contconv import ContinuousConv2d, continuous_conv
 from contconv.kernels import SplineKernel
-from experiments import initialisation
+from experiments.claims import initialisation
 
 DEGREES = pytest.mark.parametrize("degree", [1, 2, 3])
 

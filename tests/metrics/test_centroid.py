@@ -12,7 +12,7 @@ from torch import Tensor
 from contconv import continuous_conv, resize
 from contconv.kernels import GaussianKernel
 from contconv.metrics import centroid, drift
-from tests.metrics.given import noise
+from tests.metrics.networks import noise
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])

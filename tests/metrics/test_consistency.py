@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from contconv.metrics import class_consistency
-from tests.metrics.given import Recorder, noise
+from tests.metrics.networks import Recorder, noise
 
 
 def constant(images: Tensor) -> Tensor:

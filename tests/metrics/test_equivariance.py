@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from skimage.transform import AffineTransform, warp
 from torch import Tensor, nn
 
+from contconv._grid.padding import PADDING_MODES
 from contconv.metrics import shift_equivariance
-from contconv.padding import PADDING_MODES
-from tests.metrics.given import Recorder, noise, nothing, seeded, shift_between
+from tests.metrics.networks import Recorder, noise, nothing, seeded, shift_between
 
 # What scikit-image calls the padding modes.
 SKIMAGE = dict(

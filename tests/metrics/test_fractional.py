@@ -10,7 +10,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from contconv.metrics import fractional_shift
-from tests.metrics.given import noise
+from tests.metrics.networks import noise
 
 
 @pytest.mark.parametrize("size", [(8, 6), (7, 9), (1, 2), (5, 4)], ids=str)

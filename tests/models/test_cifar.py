@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from contconv import ContinuousConv2d, using_scales
 from contconv.kernels import CosineKernel, LinearKernel, MLPKernel, SplineKernel
-from contconv.models import BaselineNet, CCNet, schedules
-from contconv.nn import continuous_layers, scales_of
+from contconv.models import BaselineNet, CCNet
+from contconv.nn import continuous_layers, scales_of, schedules
 
 
 def shapes(model: BaselineNet | CCNet, kind: type) -> list[int]:

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from contconv import continuous_conv, resize
-from contconv._scale import Ratio
-from contconv.models import SuperResolutionNet, _landing
-from contconv.models.superres import WeightsError, load
+from contconv._grid.ratio import Ratio
+from contconv.models import SuperResolutionNet
+from contconv.models.superres import upsampler
+from contconv.models.superres.network import WeightsError, load
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_what_learns_computes_the_same():
         made = []
         for most in (64, 0):
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(_landing, "_SMALL", most)
+                patch.setattr(upsampler, "_SMALL", most)
                 out = net(images, scale=1.5, size=(17, 16))
             inputs = (images, *net.parameters())
             made.append((out, *torch.autograd.grad(out.square().sum(), inputs)))
@@ -192,16 +193,18 @@ def test_damaged_weights_are_refused(net, tmp_path, flipped):
 
 
 def test_other_files_are_refused(tmp_path):
-    from contconv import _sealed
+    from contconv._files import hashed_safetensors
 
     with pytest.raises(WeightsError, match="there are no weights at"):
         load(tmp_path / "none.safetensors")
     path = tmp_path / "other.safetensors"
-    _sealed.write(path, {"weight": torch.ones(2)}, {})
+    hashed_safetensors.write(path, {"weight": torch.ones(2)}, {})
     with pytest.raises(WeightsError, match="holds no weights of SuperResolutionNet"):
         load(path)
     config = {"name": "SuperResolutionNet", "arguments": {"channels": 8, "depth": 3}}
-    _sealed.write(path, {"weight": torch.ones(2)}, {"format": 1, "config": config})
+    hashed_safetensors.write(
+        path, {"weight": torch.ones(2)}, {"format": 1, "config": config}
+    )
     with pytest.raises(WeightsError, match="of another version"):
         load(path)
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from contconv import ContinuousConv2d, convert
 from contconv.nn import continuous_layers
-from tests.surgery.given import NETWORKS, ResNet, everything, settled
+from tests.surgery.networks import NETWORKS, ResNet, everything, settled
 
 CONVS = [
     (kernel, stride, padding, groups)

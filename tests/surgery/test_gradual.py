@@ -8,7 +8,7 @@ from torch import nn
 
 from contconv import ContinuousConv2d, Gradual, convert, describe, gradual
 from contconv.nn import continuous_layers, scales_of
-from tests.surgery.given import NETWORKS
+from tests.surgery.networks import NETWORKS
 
 
 @pytest.mark.parametrize("scale", [0.5, 2, (0.5, 0.3), 0.37])

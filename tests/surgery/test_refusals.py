@@ -7,7 +7,7 @@ from torch.nn.utils import parametrizations
 
 from contconv import convert, gradual
 from contconv.nn import continuous_layers
-from tests.surgery.given import everything
+from tests.surgery.networks import everything
 
 
 class Own(nn.Conv2d):

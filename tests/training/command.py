@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from contconv import _sealed as sealed
+from contconv._files import hashed_safetensors
 from training import log
 from training.checkpoints import NEWEST
 from training.data import REPOSITORY
@@ -107,7 +107,9 @@ def losses(folder: Path) -> list[tuple[str, int, float]]:
 
 def assert_same(folder: Path, other: Path) -> None:
     """Two trainings came to the same, bit for bit, and said the same on their way."""
-    own, others = (sealed.read(place / NEWEST)[0] for place in (folder, other))
+    own, others = (
+        hashed_safetensors.read(place / NEWEST)[0] for place in (folder, other)
+    )
     assert own.keys() == others.keys()
     assert all(torch.equal(own[name], others[name]) for name in others)
     assert losses(folder) == losses(other)

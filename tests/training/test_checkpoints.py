@@ -8,14 +8,14 @@ import torch
 from torch import nn
 
 from contconv import ContinuousConv2d
-from contconv import _sealed as sealed
+from contconv._files import hashed_safetensors
 from tests.training import samples
 from training import checkpoints
 from training.checkpoints import BEFORE, NEWEST
 from training.errors import CheckpointError
 from training.identity import identity
 from training.optimizers import new_optimizer
-from training.position import Position
+from training.progress import Progress
 from training.recipe import Recipe
 
 SETS = samples.image_sets(4, side=8)
@@ -48,7 +48,7 @@ class Training:
 
 def position(step=3):
     record = {"epoch": 0, "loss": 0.1, "test_accuracy": 1 / 3}
-    return Position(5, 1, step, (0.25, 7.0), 1.5, [record])
+    return Progress(5, 1, step, (0.25, 7.0), 1.5, [record])
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
@@ -65,8 +65,8 @@ def test_everything_comes_back(tmp_path, optimizer):
 
 
 def test_before_the_first_step(tmp_path):
-    Training().save(tmp_path, Position(5))
-    assert Training().restore(tmp_path) == Position(5)
+    Training().save(tmp_path, Progress(5))
+    assert Training().restore(tmp_path) == Progress(5)
 
 
 def test_buffers_come_back(tmp_path):
@@ -141,7 +141,9 @@ def test_folder_in_its_place(tmp_path):
 
 
 def test_other_sealed_file(tmp_path):
-    sealed.write(tmp_path / NEWEST, {"images": torch.ones(2)}, {"classes": []})
+    hashed_safetensors.write(
+        tmp_path / NEWEST, {"images": torch.ones(2)}, {"classes": []}
+    )
     with pytest.raises(CheckpointError, match="no checkpoint of a training"):
         Training().restore(tmp_path)
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from training import log
-from training.position import Position
+from training.progress import Progress
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def path(tmp_path):
 
 def written(path, steps, position=None):
     """The log of a training with epochs of four steps, from one step to another."""
-    lines = log.JsonLines(path, position or Position(4))
+    lines = log.JsonLines(path, position or Progress(4))
     for done in steps:
         lines.write("step", {"epoch": (done - 1) // 4, "steps": done, "loss": 0.5})
         if done % 4 == 0:
@@ -41,9 +41,9 @@ def test_what_comes_after_the_checkpoint_is_written_again(path, saved, tested):
     whole = path.read_text()
     with path.open("a") as file:
         file.write('{"kind": "step", "epo')
-    position = Position(4, *divmod(saved, 4))
+    position = Progress(4, *divmod(saved, 4))
     if saved and saved % 4 == 0 and not tested:
-        position = Position(4, saved // 4 - 1, 4)
+        position = Progress(4, saved // 4 - 1, 4)
         lines = log.JsonLines(path, position)
         lines.write("epoch", {"epoch": saved // 4 - 1, "steps": saved})
         lines.close()
@@ -57,7 +57,7 @@ def test_no_log(path):
 
 
 def test_lines_are_json(path):
-    lines = log.JsonLines(path, Position(4))
+    lines = log.JsonLines(path, Progress(4))
     with pytest.raises(ValueError, match="JSON"):
         lines.write("step", {"loss": float("nan")})
     lines.close()

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from contconv import ContinuousConv2d
-from contconv.nn.ensemble import scales_of
+from contconv.nn.scales import scales_of
 from tests.training import samples
 from training import log
 from training.checkpoints import NEWEST, load_weights

@@ -86,7 +86,7 @@ def test_shares(monkeypatch):
 def test_alone():
     assert processes.rank() == 0 and processes.count() == 1
     assert processes.share(5) == slice(0, 5)
-    assert processes.most(3, torch.device("cpu")) == 3
+    assert processes.all_max(3, torch.device("cpu")) == 3
 
 
 def test_fewer_images_than_processes(monkeypatch):

@@ -11,7 +11,7 @@ from torch import nn
 
 from contconv import resize
 from contconv.models import SuperResolutionNet
-from contconv.models.superres import load
+from contconv.models.superres.network import load
 from tests.training import command
 from training.errors import CheckpointError, DataError
 from training.superres.__main__ import main

@@ -4,19 +4,22 @@ from math import prod
 
 import torch
 
-from contconv._grid import AxisGrid
-from contconv.engines import _ops as _ops  # registers the operators
-from contconv.engines import factored, fused, periodic, reference, separable
-from contconv.engines._contract import Cost as Cost
-from contconv.engines._contract import Engine as Engine
-from contconv.engines._contract import Problem as Problem
+from contconv._grid.grid import AxisGrid
+from contconv.engines import reference
+from contconv.engines.factored import engine as factored_engine
+from contconv.engines.fused import engine as fused_engine
+from contconv.engines.periodic import engine as periodic_engine
+from contconv.engines.problem import Cost as Cost
+from contconv.engines.problem import Engine as Engine
+from contconv.engines.problem import Problem as Problem
+from contconv.engines.separable import engine as separable_engine
 
 # The only place an engine is listed; at equal cost the first is taken.
 ENGINES: dict[str, Engine] = {
-    "periodic": periodic,
-    "fused": fused,
-    "separable": separable,
-    "factored": factored,
+    "periodic": periodic_engine,
+    "fused": fused_engine,
+    "separable": separable_engine,
+    "factored": factored_engine,
     "reference": reference,
 }
 
@@ -54,12 +57,12 @@ def _usual(problem: Problem) -> Engine:
         prod([axis.up for axis in grid.axes]) <= 16
     )
     if few_phases and not exported:
-        return periodic
-    if not exported and not fused.unsupported(problem):
-        return fused
-    if exported or separable.unsupported(problem):
-        return factored
-    return separable
+        return periodic_engine
+    if not exported and not fused_engine.unsupported(problem):
+        return fused_engine
+    if exported or separable_engine.unsupported(problem):
+        return factored_engine
+    return separable_engine
 
 
 def _fastest(problem: Problem) -> tuple[Engine, Cost]:

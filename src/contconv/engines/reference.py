@@ -9,9 +9,19 @@ pixels ``h, w`` are one axis ``p``, and the axes are in an order that multiplies
 import torch
 from torch import Tensor
 
-from contconv._types import Float
-from contconv.engines._contract import Cost, Problem
-from contconv.engines._gather import gather
+from contconv._runtime.shapes import Float, Int
+from contconv.engines.problem import Cost, Problem
+
+
+def gather(
+    image: Float[Tensor, "n c *in_shape"], source: Int[Tensor, "b p k"]
+) -> Float[Tensor, "n c p k"]:
+    """The pixels ``source`` of the flattened image; ``b`` is 1 or ``n``."""
+    flat = image.flatten(2)
+    if source.shape[0] == 1:
+        return flat.index_select(2, source.flatten()).unflatten(2, source.shape[1:])
+    batched = source.flatten(1)[:, None].expand(-1, flat.shape[1], -1)
+    return flat.gather(2, batched).unflatten(2, source.shape[1:])
 
 
 def unsupported(problem: Problem) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor
 
-from contconv._scale import as_sizes
-from contconv._types import Float, no_type_check
-from contconv.kernels._base import SeparableKernel
-from contconv.kernels._cosines import cosines
-from contconv.kernels._head import DEFAULT_GAIN, initialise_head, new_head
+from contconv._runtime.arguments import as_sizes
+from contconv._runtime.shapes import Float, no_type_check
+from contconv.kernels.base import SeparableKernel
+from contconv.kernels.head import DEFAULT_GAIN, initialise_head, new_head
+from contconv.kernels.orthonormal_cosines import cosines
 
 
 class CosineKernel(SeparableKernel):

@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from contconv._scale import as_sizes
-from contconv._types import Float, no_type_check
-from contconv.kernels._base import ContinuousKernel
-from contconv.kernels._cosines import cosines
-from contconv.kernels._head import (
+from contconv._runtime.arguments import as_sizes
+from contconv._runtime.shapes import Float, no_type_check
+from contconv.kernels.base import ContinuousKernel
+from contconv.kernels.head import (
     DEFAULT_GAIN,
     initialise_head,
     new_head,
     support_points,
 )
+from contconv.kernels.orthonormal_cosines import cosines
 
 # Creases of the first layer for each pixel of the support, unless widths are given. The
 # cosines are met to 3% then (3x3), with weights up to 4; with 8, to 6%, up to 7.
@@ -28,7 +28,7 @@ _PIXEL_SHARE = 0.3
 
 # Directions in which the hidden layers vary less than this (relative, squared) are left
 # alone: they would need larger weights than they are worth.
-_FAINT = 1e-6
+_RCOND = 1e-6
 
 
 class MLPKernel(ContinuousKernel):
@@ -241,7 +241,7 @@ def _fitted(features: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, 
     mean, target_mean = (shares * features).sum(0), (shares * targets).sum(0)
     centred, target = features - mean, targets - target_mean
     values, vectors = torch.linalg.eigh(centred.T @ (shares * centred))
-    kept = values > _FAINT * values[-1]
+    kept = values > _RCOND * values[-1]
     vectors, values = vectors[:, kept], values[kept]
     weight = (vectors / values @ vectors.T @ centred.T @ (shares * target)).T
     return weight, target_mean - weight @ mean

@@ -6,11 +6,11 @@ from collections.abc import Hashable, Sequence
 import torch
 from torch import Tensor
 
-from contconv._scale import as_whole
-from contconv._types import Float, no_type_check
-from contconv.kernels._base import SeparableKernel
-from contconv.kernels._cosines import cosines
-from contconv.kernels._head import DEFAULT_GAIN, new_head
+from contconv._runtime.arguments import as_whole
+from contconv._runtime.shapes import Float, no_type_check
+from contconv.kernels.base import SeparableKernel
+from contconv.kernels.head import DEFAULT_GAIN, new_head
+from contconv.kernels.orthonormal_cosines import cosines
 
 # A layer smooths, and so gives the next one less than it was given. Found by trial:
 # with this factor, activations end at 0.1 to 4 times where they began, through 20

@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from contconv._scale import Scale
-from contconv._types import Float
+from contconv._grid.ratio import Scale
+from contconv._runtime.shapes import Float
 from contconv.kernels import ContinuousKernel
-from contconv.models.schedules import equal
 from contconv.nn import ContinuousConv2d
+from contconv.nn.schedules import equal
 
 KernelFactory = Callable[[int, int, tuple[int, int]], ContinuousKernel]
 

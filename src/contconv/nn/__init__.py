@@ -4,7 +4,7 @@ from contconv.nn.conv import ContinuousConv1d as ContinuousConv1d
 from contconv.nn.conv import ContinuousConv2d as ContinuousConv2d
 from contconv.nn.conv import ContinuousConv3d as ContinuousConv3d
 from contconv.nn.ensemble import ScaleEnsemble as ScaleEnsemble
-from contconv.nn.ensemble import continuous_layers as continuous_layers
-from contconv.nn.ensemble import scales_of as scales_of
-from contconv.nn.ensemble import using_scales as using_scales
-from contconv.nn.scale import LearnableScale as LearnableScale
+from contconv.nn.learnable_scale import LearnableScale as LearnableScale
+from contconv.nn.scales import continuous_layers as continuous_layers
+from contconv.nn.scales import scales_of as scales_of
+from contconv.nn.scales import using_scales as using_scales

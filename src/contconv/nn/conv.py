@@ -1,6 +1,6 @@
 """ContinuousConv1d, 2d and 3d: the continuous convolution layers."""
 
-from contconv.nn._layer import ContinuousConv
+from contconv.nn.layer import ContinuousConv
 
 
 class ContinuousConv1d(ContinuousConv):

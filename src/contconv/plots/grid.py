@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from contconv._axis import Axis
-from contconv._scale import Scale, Size, as_ratios, as_sizes, resized_axes
-from contconv._types import no_type_check
-from contconv.plots._figure import as_figure
+from contconv._grid.axis import Axis
+from contconv._grid.grid import resized_axes
+from contconv._grid.ratio import Scale, Size, as_ratios
+from contconv._runtime.arguments import as_sizes
+from contconv._runtime.shapes import no_type_check
+from contconv.plots.drawing import as_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from contconv._scale import as_whole
-from contconv._types import no_type_check
+from contconv._runtime.arguments import as_whole
+from contconv._runtime.shapes import no_type_check
 from contconv.kernels import ContinuousKernel
-from contconv.plots._figure import as_figure
-from contconv.plots._panels import centres, draw_curves, draw_maps
+from contconv.plots.drawing import as_figure, centres, draw_curves, draw_maps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from contconv._scale import Scale, as_ratios
-from contconv._types import no_type_check
-from contconv.nn._layer import ContinuousConv
-from contconv.nn._modes import evaluating
-from contconv.nn.ensemble import continuous_layers, using_scales
-from contconv.plots._figure import as_figure
+from contconv._grid.ratio import Scale, as_ratios
+from contconv._runtime.shapes import no_type_check
+from contconv.nn.layer import ContinuousConv
+from contconv.nn.observe import evaluating
+from contconv.nn.scales import continuous_layers, using_scales
+from contconv.plots.drawing import as_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure

@@ -1,0 +1,1 @@
+"""One file per claim: what it says, how to run it, what it gave."""

@@ -1,0 +1,1 @@
+"""Networks, data and drawings that several experiments use."""

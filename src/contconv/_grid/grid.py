@@ -1,0 +1,173 @@
+"""Grid: the neighbors of all output pixels, from resized axes or from points."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from contconv._grid.axis import Axis
+from contconv._grid.placement import Placement, Placements
+from contconv._grid.ratio import Ratio
+from contconv._grid.taps import Taps, axis_taps, point_taps
+from contconv._runtime.shapes import Float, Int
+
+
+class Neighbors(NamedTuple):
+    """The input pixels under the kernel, for every output pixel.
+
+    ``b`` is 1 where all images of a batch share the grid; ``p`` runs over the output
+    pixels in row-major order, ``k`` over the taps.
+    """
+
+    source: Int[Tensor, "b p k"]  # into the flattened image
+    distances: Float[Tensor, "b p k ndim"]  # g_n - m, in pixels: the kernel's argument
+    weights: Float[Tensor, "b p k"]  # 1; 1/2 on the edge of the support; 0 outside
+
+
+@dataclass(frozen=True)
+class AxisGrid:
+    """The projected grid of a resized image, each axis with a scale of its own."""
+
+    axes: tuple[Axis, ...]
+    padding_mode: str
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """Pixels of the input, per axis."""
+        return tuple(axis.in_size for axis in self.axes)
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """Pixels of the output, per axis."""
+        return tuple(axis.out_size for axis in self.axes)
+
+    @property
+    def batch(self) -> int:
+        """How many different grids there are: one for all images."""
+        return 1
+
+    @property
+    def taps(self) -> int:
+        """The most input pixels under the kernel, for any output pixel."""
+        return prod([axis.taps for axis in self.axes])
+
+    def neighbors(
+        self,
+        dtype: torch.dtype,
+        device: torch.device | None,
+        rows: slice = slice(None),
+    ) -> Neighbors:
+        """The neighbors of the output pixels of some rows, along the first axis."""
+        ndim = len(self.axes)
+        per_axis = []
+        for i, axis in enumerate(self.axes):
+            shape = [1] * (2 * ndim)
+            shape[i], shape[ndim + i] = -1, axis.taps
+            taps = axis_taps(axis, self.padding_mode, dtype, device)
+            kept = (values[rows] if i == 0 else values for values in taps)
+            per_axis.append(Taps(*(values.view(shape) for values in kept)))
+        return _outer(per_axis, self.in_shape, (1, -1, self.taps))
+
+
+@dataclass(frozen=True)
+class PointGrid:
+    """A grid of any float positions, in input pixels, the last axis being (y, x)."""
+
+    points: Float[Tensor, "b *out_shape ndim"]
+    in_shape: tuple[int, ...]
+    support: tuple[int, ...]
+    padding_mode: str
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """Pixels of the output, per axis."""
+        return tuple(self.points.shape[1:-1])
+
+    @property
+    def batch(self) -> int:
+        """How many different grids there are: one for all images, or one for each."""
+        return self.points.shape[0]
+
+    @property
+    def taps(self) -> int:
+        """The most input pixels under the kernel, for any output pixel."""
+        return prod([width + 1 for width in self.support])
+
+    def neighbors(
+        self,
+        dtype: torch.dtype,
+        device: torch.device | None,
+        rows: slice = slice(None),
+    ) -> Neighbors:
+        """The neighbors of the output pixels of some rows, along the first axis."""
+        ndim = len(self.in_shape)
+        points = self.points[:, rows].flatten(1, -2)
+        per_axis = []
+        for i, (in_size, width) in enumerate(
+            zip(self.in_shape, self.support, strict=True)
+        ):
+            shape = [*points.shape[:2], *[1] * ndim]
+            shape[2 + i] = width + 1
+            source, distance, weight = point_taps(
+                points[..., i], in_size, width, self.padding_mode
+            )
+            taps = (source, distance.to(dtype), weight.to(dtype))
+            per_axis.append(Taps(*(values.view(shape) for values in taps)))
+        return _outer(per_axis, self.in_shape, (*points.shape[:2], self.taps))
+
+
+Grid: TypeAlias = AxisGrid | PointGrid
+
+
+def _outer(
+    per_axis: list[Taps], in_shape: tuple[int, ...], shape: tuple[int, ...]
+) -> Neighbors:
+    """Every combination of the taps of each axis; they broadcast against each other."""
+    source, weight = per_axis[0].source, per_axis[0].weight
+    for taps, in_size in zip(per_axis[1:], in_shape[1:], strict=True):
+        source = source * in_size + taps.source
+        weight = weight * taps.weight
+    distances = torch.broadcast_tensors(*(taps.distance for taps in per_axis))
+    return Neighbors(
+        source.reshape(shape),
+        torch.stack([distance.reshape(shape) for distance in distances], -1),
+        weight.reshape(shape),
+    )
+
+
+_CENTRED = Placement()
+
+
+def resized_axes(
+    in_sizes: Sequence[int],
+    support: Sequence[int],
+    ratios: Sequence[Ratio] | None,
+    sizes: Sequence[int] | None,
+    antialias: bool = False,
+    placements: Placements | None = None,
+) -> tuple[Axis, ...]:
+    """The axes of a resized image.
+
+    A scale alone gives ``ceil(scale * in_size)`` pixels, a size alone the scale
+    ``out_size / in_size``; with both, the grid keeps the scale and is centred.
+    Placements change the size that a scale alone gives, and where the grid begins.
+    """
+    axes = []
+    for i, (in_size, width) in enumerate(zip(in_sizes, support, strict=True)):
+        if ratios is not None:
+            up, down = ratios[i]
+        else:
+            assert sizes is not None
+            up, down = sizes[i], in_size
+            if not torch.compiler.is_compiling():  # symbols have no common divisor
+                common = math.gcd(up, down)
+                up, down = up // common, down // common
+        where = _CENTRED if placements is None else placements[i]
+        out_size = where.size(in_size, up, down) if sizes is None else sizes[i]
+        start = where.start(up, down)
+        axes.append(Axis(in_size, out_size, up, down, width, antialias, start))
+    return tuple(axes)

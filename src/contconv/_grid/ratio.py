@@ -1,0 +1,52 @@
+"""Scales and sizes as users give them, checked and turned into whole numbers."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from numbers import Rational, Real
+from typing import Any, NamedTuple, TypeAlias
+
+from contconv._runtime.arguments import per_axis
+
+Scale: TypeAlias = Real | float | Sequence[Real | float]
+Size: TypeAlias = int | Sequence[int]
+
+
+# Floats become the nearest ratio with a denominator up to this.
+MAX_DENOMINATOR = 10**6
+
+
+class Ratio(NamedTuple):
+    """A scale in lowest terms, output over input."""
+
+    up: int
+    down: int
+
+
+def as_ratio(scale: Any) -> Ratio:
+    """The scale as a ratio of whole numbers; floats to six digits of denominator."""
+    if isinstance(scale, Ratio):
+        return scale
+    if isinstance(scale, bool) or not isinstance(scale, Real):
+        raise TypeError(
+            "scale must be an int, a float or a Fraction, or one of these per axis, "
+            f"got {type(scale).__name__}"
+        )
+    if not math.isfinite(scale) or scale <= 0:
+        raise ValueError(f"scale must be positive and finite, got {scale}")
+    if isinstance(scale, Rational):
+        exact = Fraction(scale)
+    else:
+        exact = Fraction(float(scale)).limit_denominator(MAX_DENOMINATOR)
+    if exact == 0:
+        raise ValueError(
+            f"scale must be at least {1 / MAX_DENOMINATOR:g} as a float, got {scale}; "
+            "pass a Fraction for a smaller one"
+        )
+    # A NumPy integer would stay one, and overflow where Python's grow.
+    return Ratio(int(exact.numerator), int(exact.denominator))
+
+
+def as_ratios(scale: Any, ndim: int) -> tuple[Ratio, ...]:
+    """One ratio per axis."""
+    return tuple(as_ratio(value) for value in per_axis(scale, ndim, "scale"))

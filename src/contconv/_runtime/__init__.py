@@ -1,0 +1,1 @@
+"""PyTorch around a call: memory, autocast, autograd, caches; no convolution."""

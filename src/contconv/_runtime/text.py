@@ -1,0 +1,49 @@
+"""Numbers and paragraphs as people read them: bytes, counts, times, wrapped lines."""
+
+from textwrap import TextWrapper
+
+# Units, and how many of each make one of the next.
+_COUNTS = [("", 1000), ("k", 1000), ("M", 1000), ("G", 1000), ("T", 1000), ("P", 1000)]
+
+
+_TIMES = [("ms", 1000), ("s", 60), ("min", 60), ("h", 24), ("days", 365)]
+
+
+_WIDTH = 88
+
+
+def wrapped(text: str, start: str = "") -> str:
+    """The text after ``start``, in lines that end where the others do."""
+    wrapper = TextWrapper(_WIDTH, start, " " * len(start), break_on_hyphens=False)
+    return "\n".join(wrapper.wrap(text))
+
+
+def spent_time(nanoseconds: float) -> str:
+    """A time in three digits, such as 1.23 ms."""
+    return _in_units(nanoseconds / 1e6, _TIMES, "years")
+
+
+def counted(count: int) -> str:
+    """A number in three digits, such as 1.23 M."""
+    return _in_units(count, _COUNTS, "E").rstrip()
+
+
+def _in_units(value: float, units: list[tuple[str, int]], largest: str) -> str:
+    """Three digits, and the unit that suits them."""
+    for unit, step in units:
+        # What would be rounded up to the next unit belongs there.
+        if value < step - 0.5:
+            return f"{value:.3g} {unit}"
+        value /= step
+    return f"{value:.3g} {largest}"
+
+
+def readable(size: int) -> str:
+    """Bytes in the unit that suits them."""
+    value, units = float(size), iter(["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"])
+    unit = next(units)
+    for larger in units:
+        if value < 1024:
+            break
+        value, unit = value / 1024, larger
+    return f"{value:.4g} {unit}"

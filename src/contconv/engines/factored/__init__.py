@@ -1,0 +1,1 @@
+"""Eq. 3 with the sums exchanged."""

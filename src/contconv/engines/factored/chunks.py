@@ -1,0 +1,134 @@
+"""The factored product in chunks that stay in the cache, forward and backward.
+
+    moments[n, p, r, c] = sum_k  basis[p, r, k] pixels[n, source[p, k], c]
+    out[n, o, p]        = sum_rc head[o, c, r] moments[n, p, r, c]
+
+No moments are kept: the backward pass computes them again, chunk by chunk.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from contconv._runtime.autograd import (
+    differentiable_gradients,
+)
+from contconv._runtime.memory_format import transposed
+from contconv.engines.linear import contract_head_backward, contract_head_rows
+
+# Numbers in the neighbors or the moments of a chunk: 2 MiB in float32.
+_CHUNK_ELEMENTS = 2**19
+
+
+def at_once(pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor) -> Tensor:
+    near = pixels.index_select(1, source.flatten()).unflatten(1, source.shape)
+    moments = torch.matmul(basis, near).unflatten(3, (head.shape[0], -1))
+    return torch.einsum("nprgi,goir->ngop", moments, head).flatten(1, 2)
+
+
+def forward(pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor) -> Tensor:
+    """The product, chunk by chunk, without derivatives."""
+    n, size, channels = pixels.shape
+    out = pixels.new_empty(n, len(source), head.shape[:2].numel())
+    head = head.transpose(2, 3).contiguous().transpose(2, 3)  # as it is read
+    for part in _parts(source, basis, channels):
+        numbers = basis[part].numel() // basis.shape[1] * channels
+        count = max(1, _CHUNK_ELEMENTS // max(1, numbers))
+        index, values = _of_images(source[part], basis[part], min(count, n), size)
+        for start in range(0, n, count):
+            some = pixels[start : start + count]
+            here = len(some) * len(source[part])
+            near = _near(some.flatten(0, 1), index[:here])
+            mixed = contract_head_rows(torch.bmm(values[:here], near).flatten(1), head)
+            out[start : start + count, part] = mixed.view(len(some), -1, out.shape[2])
+    return transposed(out)
+
+
+def _of_images(
+    source: Tensor, basis: Tensor, count: int, size: int
+) -> tuple[Tensor, Tensor]:
+    """The neighbors in several images of ``size`` pixels, and their basis."""
+    if count <= 1:
+        return source, basis
+    first = size * torch.arange(count, device=source.device)[:, None, None]
+    return (source + first).flatten(0, 1), basis.repeat(count, 1, 1)
+
+
+class Chunked(torch.autograd.Function):
+    """The product chunk by chunk, forward and backward."""
+
+    @staticmethod
+    def forward(pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor) -> Tensor:
+        return forward(pixels, source, basis, head)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        pixels, source, basis, head = ctx.saved_tensors
+        wanted = [ctx.needs_input_grad[i] for i in (0, 2, 3)]
+        if torch.is_grad_enabled():
+            out, inputs = at_once(*ctx.saved_tensors), (pixels, basis, head)
+            found = differentiable_gradients(out, inputs, wanted, gradients[0])
+        else:
+            found = backward(gradients[0], pixels, source, basis, head, wanted)
+        return found[0], None, found[1], found[2]
+
+
+def backward(
+    gradient: Tensor,
+    pixels: Tensor,
+    source: Tensor,
+    basis: Tensor,
+    head: Tensor,
+    wanted: list[bool],
+) -> list[Tensor | None]:
+    """The gradients to pixels, basis and head, without derivatives."""
+    grads = [
+        torch.zeros_like(value) if want else None
+        for value, want in zip((pixels, basis, head), wanted, strict=True)
+    ]
+    grad_pixels, grad_basis, grad_head = grads
+    head = head.transpose(2, 3).contiguous().transpose(2, 3)
+    for part in _parts(source, basis, pixels.shape[2]):
+        for n, image in enumerate(pixels):
+            near = _near(image, source[part])
+            moments = torch.bmm(basis[part], near)
+            grad_moments, grad_part = contract_head_backward(
+                gradient[n, :, part].contiguous(), moments.flatten(1), head
+            )
+            grad_moments = grad_moments.view(moments.shape)
+            if grad_head is not None:
+                grad_head += grad_part
+            if grad_basis is not None:
+                grad_basis[part] += torch.bmm(grad_moments, near.transpose(1, 2))
+            if grad_pixels is not None:
+                spread = torch.bmm(basis[part].transpose(1, 2), grad_moments)
+                index = source[part].flatten()
+                grad_pixels[n].index_add_(0, index, spread.flatten(0, 1))
+    return grads
+
+
+def _parts(source: Tensor, basis: Tensor, channels: int) -> Iterator[slice]:
+    """Output pixels in chunks."""
+    step = _step(max(basis.shape[1:]) * channels)
+    for start in range(0, len(source), step):
+        yield slice(start, min(len(source), start + step))
+
+
+def chunks(pixels: int, size: int) -> int:
+    """How many chunks so many output pixels make, each with ``size`` numbers."""
+    return -(-pixels // _step(size))
+
+
+def _step(size: int) -> int:
+    return max(16, _CHUNK_ELEMENTS // max(size, 1))
+
+
+def _near(image: Tensor, source: Tensor) -> Tensor:
+    """The neighbors' rows ``[p, k, c]``."""
+    return image.index_select(0, source.flatten()).unflatten(0, source.shape)

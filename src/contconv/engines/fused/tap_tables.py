@@ -1,0 +1,128 @@
+"""Tables: which pixels each output pixel reads, and with which basis.
+
+They are products of two factors: the leading axes, and the last one. Where the basis is
+no product, or its values learn, the first factor is all of it, and the second a one.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from contconv._grid.grid import AxisGrid
+from contconv._grid.taps import axis_taps
+from contconv._runtime.cache import cached
+from contconv._runtime.shapes import Float, Int
+from contconv.engines.problem import Problem
+from contconv.kernels import SeparableKernel
+
+# Most functions of the last axis: a kernel holds a sum for each.
+_MAX_RANK_PER_AXIS = 8
+
+
+class Factor(NamedTuple):
+    """What the lines of a table read: some entries each."""
+
+    source: Int[Tensor, "lines taps"]  # the line that is read, int32
+    basis: Float[Tensor, "lines taps rank"]  # times the weights of the taps
+
+
+class Tables(NamedTuple):
+    """Output pixel ``u lines(b) + v`` reads the lines that ``a[u]`` and ``b[v]`` say.
+
+    The basis functions are all products, those of ``b`` fastest.
+    """
+
+    a: Factor
+    b: Factor
+    across: int  # how many pixels a line of ``a`` has, in what is read
+
+    def whole(self) -> tuple[Int[Tensor, "p k"], Float[Tensor, "p r k"]]:
+        """One table in their place, in PyTorch's operators."""
+        a, b = self.a, self.b
+        u, v = a.source[:, None, :, None].long(), b.source[None, :, None, :].long()
+        source = (u * self.across + v).flatten(2).flatten(0, 1)
+        values = torch.einsum("uia,vjb->uvabij", a.basis, b.basis)
+        return source, values.flatten(4).flatten(2, 3).flatten(0, 1)
+
+
+def tables(problem: Problem) -> Tables:
+    """The tables of a problem; of all images, one below the other, if they differ."""
+    kernel, grid = problem.kernel, problem.grid
+    if (
+        isinstance(kernel, SeparableKernel)
+        and isinstance(grid, AxisGrid)
+        and kernel.basis_key is not None
+        and kernel.axis_basis(_none(problem), kernel.ndim - 1).shape[-1]
+        <= _MAX_RANK_PER_AXIS
+    ):
+        use = ("factors", grid, problem.basis_dtype, problem.image.device)
+        make = partial(_by_axes, problem, kernel, grid)
+        return cached(kernel.basis_key, use, make)
+    source, distances, weights = problem.neighbors()
+    basis = kernel.basis(distances) * weights[..., None]
+    pixels = torch.arange(len(source), device=source.device)
+    source = source + pixels[:, None, None] * problem.image.shape[2:].numel()
+    a = Factor(source.flatten(0, 1).int(), basis.flatten(0, 1))
+    return Tables(a, _one(basis), 1)
+
+
+def _by_axes(problem: Problem, kernel: SeparableKernel, grid: AxisGrid) -> Tables:
+    factors = []
+    for i, axis in enumerate(grid.axes):
+        device = problem.image.device
+        taps = axis_taps(axis, grid.padding_mode, problem.basis_dtype, device)
+        values = kernel.axis_basis(taps.distance, i) * taps.weight[..., None]
+        factors.append(Factor(taps.source.int(), values))
+    if len(factors) == 1:
+        return Tables(factors[0], _one(factors[0].basis), 1)
+    a, *others, b = factors
+    for factor, axis in zip(others, grid.axes[1:], strict=False):
+        source, basis = Tables(a, factor, axis.in_size).whole()
+        a = Factor(source.int(), basis.transpose(1, 2).contiguous())
+    return Tables(a, b, grid.axes[-1].in_size)
+
+
+def _none(problem: Problem) -> Tensor:
+    return torch.zeros(0, dtype=problem.basis_dtype, device=problem.image.device)
+
+
+def _one(like: Tensor) -> Factor:
+    """The factor that changes nothing."""
+    source = torch.zeros(1, 1, dtype=torch.int32, device=like.device)
+    return Factor(source, like.new_ones(1, 1, 1))
+
+
+class CSRRows(NamedTuple):
+    """A factor as kernels take it: entries, and where those of each line begin."""
+
+    source: Int[Tensor, " entries"]
+    basis: Float[Tensor, "entries rank"]
+    begin: Int[Tensor, " lines_and_one"]  # not read if ``taps`` are equally many
+    lines: int
+    taps: int  # of every line; 0 if they have different numbers
+
+
+def rows(factor: Factor) -> CSRRows:
+    """Without a copy."""
+    lines, taps, rank = factor.basis.shape
+    begin = torch.zeros(1, dtype=torch.int64, device=factor.source.device)
+    source, basis = factor.source.contiguous(), factor.basis.contiguous()
+    return CSRRows(source.view(-1), basis.view(-1, rank), begin, lines, taps)
+
+
+def transposed(factor: Factor, lines: int) -> CSRRows:
+    """Which lines read each of so many ``lines``, in a fixed order: no atomics.
+
+    Entries that do not count are left out: far points all point at one pixel.
+    """
+    _, taps, rank = factor.basis.shape
+    basis = factor.basis.reshape(-1, rank)
+    dead = (basis == 0).all(1)
+    read = factor.source.reshape(-1).masked_fill(dead, lines)
+    read, order = read.sort(stable=True)
+    ends = torch.arange(lines + 1, dtype=read.dtype, device=read.device)
+    begin = torch.searchsorted(read, ends)
+    source = (order // taps).int()
+    return CSRRows(source, basis.index_select(0, order), begin, lines, 0)

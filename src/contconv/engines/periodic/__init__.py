@@ -1,0 +1,1 @@
+"""Strided convolutions, one per sub-pixel phase."""

@@ -1,0 +1,1 @@
+"""One axis at a time."""

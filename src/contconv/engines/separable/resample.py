@@ -1,0 +1,188 @@
+"""One axis resampled, band by band."""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from contconv._runtime.shapes import Float
+from contconv.engines.linear import product
+from contconv.engines.separable.bands import Band
+from contconv.engines.weights import AxisBasis
+
+# From so many multiply-adds on, a product for each image beats one of the whole batch.
+_LARGE = 2**21
+
+# With fewer numbers at each pixel, pixels become the columns of a product.
+_MIN_INNER = 8
+
+
+# How an axis is resampled: by bands, or plainly.
+Along = AxisBasis | list[Band]
+
+
+class Block(NamedTuple):
+    """A band as a matrix: what some rows of the output take from some of the input."""
+
+    outputs: slice
+    inputs: slice | Tensor
+    matrix: Float[Tensor, "out in_rank"]
+
+
+def rank_of(along: Along) -> int:
+    """How many basis functions the axis has."""
+    weights = along.weights if isinstance(along, AxisBasis) else along[0].weights
+    return weights.shape[2]
+
+
+def function_of(along: Along, r: int) -> Along:
+    """One function of the basis alone."""
+    if isinstance(along, AxisBasis):
+        return along._replace(weights=along.weights[:, :, r : r + 1])
+    return [band._replace(weights=band.weights[:, :, r : r + 1]) for band in along]
+
+
+def resample_bands(
+    data: Tensor, bands: list[Band], spend: bool, columns: bool
+) -> Tensor:
+    """The axis resampled by bands."""
+    blocks = _blocks(bands, spend)
+    matrices = [block.matrix for block in blocks]
+    return _Resample.apply(data, blocks, columns, *matrices)  # type: ignore
+
+
+def adjoint(
+    gradient: Tensor, bands: list[Band], inputs: int, spend: bool, columns: bool
+) -> Float[Tensor, "m inputs rank inner"]:
+    """The gradient of `resample_bands` to its data."""
+    gradient = gradient.transpose(1, 2) if columns else gradient
+    rank = bands[0].weights.shape[2] if spend else 1
+    shape = (gradient.shape[0], inputs, rank, gradient.shape[2])
+    return _spread(gradient, _blocks(bands, spend), shape)
+
+
+def _blocks(bands: list[Band], spend: bool) -> list[Block]:
+    return _spending(bands) if spend else _gaining(bands)
+
+
+def resample_taps(data: Tensor, along: AxisBasis, spend: bool, columns: bool) -> Tensor:
+    source, weights = along
+    near = data.index_select(1, source.flatten()).unflatten(1, source.shape)
+    if spend:
+        out = torch.einsum("motri,otr->moi", near, weights)
+    else:
+        out = torch.einsum("motri,ots->mosri", near, weights).flatten(1, 3)
+    return out.transpose(1, 2).contiguous() if columns else out
+
+
+def _gaining(bands: list[Band]) -> list[Block]:
+    """Blocks that gain the basis: for each output, one row for each function."""
+    rank = bands[0].weights.shape[2]
+    return [
+        Block(
+            slice(band.outputs.start * rank, band.outputs.stop * rank),
+            band.inputs,
+            band.weights.transpose(1, 2).flatten(0, 1),
+        )
+        for band in bands
+    ]
+
+
+def _spending(bands: list[Band]) -> list[Block]:
+    """Blocks that spend the basis: for each input, one column for each function."""
+    return [Block(band.outputs, band.inputs, band.weights.flatten(1)) for band in bands]
+
+
+class _Resample(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        data: Tensor, blocks: list[Block], columns: bool, *matrices: Tensor
+    ) -> Tensor:
+        m, _, _, inner = data.shape
+        if 1 <= inner < _MIN_INNER < m:
+            out = _by_pixels(data, blocks)
+            return out if columns else out.transpose(1, 2).contiguous()
+        size = blocks[-1].outputs.stop
+        out = data.new_empty((m, inner, size) if columns else (m, size, inner))
+        for block in blocks:
+            near, matrix = _near(data, block), block.matrix
+            into = out.transpose(1, 2) if columns else out
+            into = into[:, block.outputs]
+            if m == 1 or inner * matrix.numel() >= _LARGE:
+                for one, target in zip(near, into, strict=True):
+                    target.copy_(product(matrix, one.T))
+            elif columns:
+                matrix = matrix.T.expand(m, -1, -1)
+                out[..., block.outputs] = torch.bmm(near.transpose(1, 2), matrix)
+            else:
+                into.copy_(torch.bmm(matrix.expand(m, -1, -1), near))
+        return out
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        data, ctx.blocks, ctx.columns, *matrices = inputs
+        ctx.shape = data.shape
+        learned = any(matrix.requires_grad for matrix in matrices)
+        ctx.save_for_backward(data if learned else None, *matrices)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        gradient, (data, *matrices) = gradients[0], ctx.saved_tensors
+        gradient = gradient.transpose(1, 2) if ctx.columns else gradient
+        blocks = [
+            block._replace(matrix=matrix)
+            for block, matrix in zip(ctx.blocks, matrices, strict=True)
+        ]
+        grad_data = None
+        if ctx.needs_input_grad[0]:
+            grad_data = _spread(gradient, blocks, ctx.shape)
+        grad_matrices = [None] * len(blocks)
+        if data is not None:
+            grad_matrices = [_matrix_gradient(gradient, data, b) for b in blocks]
+        return grad_data, None, None, *grad_matrices
+
+
+def _by_pixels(data: Tensor, blocks: list[Block]) -> Float[Tensor, "m inner outputs"]:
+    m, inputs, rank, inner = data.shape
+    rows = data.permute(0, 3, 1, 2).reshape(m * inner, inputs, rank)
+    out = data.new_empty(m * inner, blocks[-1].outputs.stop)
+    for block in blocks:
+        near = _window(rows, block).flatten(1)
+        out[:, block.outputs] = product(near, block.matrix)
+    return out.view(m, inner, -1)
+
+
+def _spread(gradient: Tensor, blocks: list[Block], shape: tuple[int, ...]) -> Tensor:
+    """The adjoint of `resample`."""
+    m, inputs, rank, inner = shape
+    grad = gradient.new_zeros(m, inputs, rank * inner)
+    for block in blocks:
+        part = gradient[:, block.outputs]
+        near = torch.matmul(block.matrix.T, part)
+        near = near.view(m, near.shape[1] // rank, rank * inner)
+        if torch.is_grad_enabled() or isinstance(block.inputs, Tensor):
+            grad = grad.index_add(1, _numbers(block, gradient), near)
+        else:
+            grad[:, block.inputs] += near
+    return grad.view(shape)
+
+
+def _numbers(block: Block, like: Tensor) -> Tensor:
+    if isinstance(block.inputs, Tensor):
+        return block.inputs
+    return torch.arange(block.inputs.start, block.inputs.stop, device=like.device)
+
+
+def _matrix_gradient(gradient: Tensor, data: Tensor, block: Block) -> Tensor:
+    part, near = gradient[:, block.outputs], _near(data, block)
+    return torch.einsum("moi,mki->ok", part, near)
+
+
+def _near(data: Tensor, block: Block) -> Float[Tensor, "m in_rank inner"]:
+    return _window(data, block).flatten(1, 2)
+
+
+def _window(data: Tensor, block: Block) -> Tensor:
+    if isinstance(block.inputs, Tensor):
+        return data.index_select(1, block.inputs)
+    return data[:, block.inputs]

@@ -1,0 +1,71 @@
+"""Parts of a separable convolution, bit for bit what the whole would be there."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from torch import Tensor
+
+from contconv._runtime.shapes import Float
+from contconv.engines.problem import Problem
+from contconv.engines.separable import engine as separable
+from contconv.engines.separable.bands import Band
+from contconv.engines.separable.row_blocks import from_its_start
+
+
+class AxisWindow(NamedTuple):
+    """A run of outputs along an axis: whole bands; and the inputs that they take."""
+
+    outputs: slice
+    inputs: slice
+    bands: list[Band]  # from where the part begins
+
+
+class WindowedConvolution:
+    """A separable convolution of an image that need not be there as a whole.
+
+    Its parts are sums of the same numbers in the same order as those of the whole: they
+    take the same bands, and the order of the steps is chosen for the whole.
+
+    Args:
+        problem: The convolution; of its image only the shape, dtype and device count.
+        normalized: Whether the weights of each output are made to sum to one, as
+            classical resizing does; for kernels with a single function.
+    """
+
+    def __init__(self, problem: Problem, *, normalized: bool = False) -> None:
+        self.prepared = separable.prepared(problem)
+        if normalized:
+            bands = [list(map(_normalized, axis)) for axis in self.prepared.bands]
+            self.prepared = self.prepared._replace(bands=bands)
+
+    def parts(self, outputs: Sequence[slice]) -> list[AxisWindow]:
+        """For each axis, the fewest bands that hold these outputs."""
+        pairs = zip(self.prepared.bands, outputs, strict=True)
+        return [_part(bands, wanted) for bands, wanted in pairs]
+
+    def apply(
+        self, image: Float[Tensor, "n c *inputs"], parts: Sequence[AxisWindow]
+    ) -> Float[Tensor, "n o *outputs"]:
+        """The outputs of a part for each axis.
+
+        Args:
+            image: The inputs that they take.
+            parts: One for each axis.
+        """
+        return self.prepared.run(image, [part.bands for part in parts])
+
+
+def _part(bands: list[Band], wanted: slice) -> AxisWindow:
+    held = [
+        band
+        for band in bands
+        if band.outputs.start < wanted.stop and band.outputs.stop > wanted.start
+    ]
+    inputs, local = from_its_start(held)
+    assert isinstance(inputs, slice)  # no window wraps around
+    outputs = slice(held[0].outputs.start, held[-1].outputs.stop)
+    return AxisWindow(outputs, inputs, local)
+
+
+def _normalized(band: Band) -> Band:
+    return band._replace(weights=band.weights / band.weights.sum(1, keepdim=True))

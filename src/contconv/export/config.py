@@ -1,0 +1,162 @@
+"""What to build a layer or a network from, as JSON holds it; and built from that."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import nn
+
+from contconv import kernels
+from contconv._grid.placement import Placement
+from contconv.kernels import ContinuousKernel, GaussianKernel
+from contconv.models import BaselineNet, CCNet, SuperResolutionNet
+from contconv.nn import LearnableScale
+from contconv.nn.conv import LAYERS
+from contconv.nn.layer import ContinuousConv
+
+Config = dict[str, Any]
+
+_LAYERS = {kind.__name__: kind for kind in LAYERS.values()}
+_CLASSIFIERS: dict[str, Any] = {"BaselineNet": BaselineNet, "CCNet": CCNet}
+_DTYPES = {
+    str(one).removeprefix("torch."): one
+    for one in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+}
+
+
+def _learned(kernel: Any) -> Config:
+    out_channels, in_channels, _ = kernel.head.shape
+    return {
+        "in_channels": in_channels,
+        "out_channels": out_channels,
+        "kernel_size": kernel.kernel_size,
+    }
+
+
+# The arguments of each kernel; ndim is a keyword of those without a size.
+_KERNELS: dict[str, Callable[[Any], Config]] = {
+    "CosineKernel": lambda k: {**_learned(k), "frequencies": k.frequencies},
+    "MLPKernel": lambda k: {**_learned(k), "widths": k.widths},
+    "SplineKernel": lambda k: {**_learned(k), "degree": k.degree},
+    "BoxKernel": lambda k: {"width": k.kernel_size[0], "ndim": k.ndim},
+    "LinearKernel": lambda k: {"ndim": k.ndim},
+    "CubicKernel": lambda k: {"a": k.a, "ndim": k.ndim},
+    "LanczosKernel": lambda k: {"lobes": k.lobes, "ndim": k.ndim},
+    "GaussianKernel": lambda k: {"kernel_size": k.kernel_size},
+}
+
+
+def to_config(model: nn.Module) -> Config:
+    """The config of a layer or of a network of this package.
+
+    Raises:
+        ValueError: If it is of another class, or has a kernel of another class.
+    """
+    name = type(model).__name__
+    if isinstance(model, ContinuousConv) and _LAYERS.get(name) is type(model):
+        return _layer_to_config(model)
+    if isinstance(model, SuperResolutionNet) and type(model) is SuperResolutionNet:
+        return {"name": name, "arguments": model.arguments}
+    if _CLASSIFIERS.get(name) is type(model):
+        return _classifier_to_config(model)
+    raise ValueError(
+        f"save knows the layers and the networks of contconv.models, got {name}; save "
+        "its state_dict() with safetensors, and load it into a network that you build"
+    )
+
+
+def build(config: Config) -> nn.Module:
+    """The layer or network of a config, with parameters drawn anew.
+
+    Raises:
+        KeyError, TypeError, ValueError: If it is none.
+    """
+    name, arguments = config["name"], config["arguments"]
+    if name in _LAYERS:
+        return _build_layer(config)
+    if name == "SuperResolutionNet":
+        return SuperResolutionNet(**arguments)
+    if name not in _CLASSIFIERS:
+        raise ValueError(f"unknown network {name!r}")
+    model = _CLASSIFIERS[name](**arguments)
+    for place, layer in config.get("layers", {}).items():
+        model.features[int(place)] = _build_layer(layer)
+    return model
+
+
+def _layer_to_config(layer: Any) -> Config:
+    kernel = layer.kernel
+    given = {
+        "kernel": _kernel_to_config(kernel),
+        "scale": layer._ratios,
+        "bias": layer.bias is not None,
+        "padding": layer.placements,
+    }
+    if layer.learnable_scale is not None:
+        bounds = {key: getattr(layer.learnable_scale, key) for key in ("least", "most")}
+        given["learnable_scale"] = {"axes": len(layer.learnable_scale.log), **bounds}
+    same = ("in_channels", "out_channels", "kernel_size", "size", "groups")
+    same += ("padding_mode", "antialias", "engine")
+    arguments = {**given, **{key: getattr(layer, key) for key in same}}
+    dtype = str(kernel.head.dtype).removeprefix("torch.")
+    return {"name": type(layer).__name__, "arguments": arguments, "dtype": dtype}
+
+
+def _build_layer(config: Config) -> ContinuousConv:
+    arguments = dict(config["arguments"])
+    arguments["kernel"] = _build_kernel(arguments["kernel"])
+    scale, learned = arguments["scale"], arguments.pop("learnable_scale", None)
+    if scale is not None:
+        scale = arguments["scale"] = [Fraction(*ratio) for ratio in scale]
+    if arguments.get("padding") is not None:
+        arguments["padding"] = tuple(Placement(*one) for one in arguments["padding"])
+    layer = _LAYERS[config["name"]](**arguments)
+    if learned is not None:
+        layer.learnable_scale = _build_scale(**learned)
+    return layer.to(_DTYPES[config["dtype"]])
+
+
+def _build_scale(axes: int, least: float, most: float) -> LearnableScale:
+    return LearnableScale((least,) * axes, least=least, most=most)
+
+
+def _kernel_to_config(kernel: ContinuousKernel) -> Config:
+    name = type(kernel).__name__
+    if name not in _KERNELS or getattr(kernels, name) is not type(kernel):
+        raise ValueError(
+            f"a kernel of class {name} is not of contconv.kernels, so that load could "
+            "not build it; save the state_dict() of the layer with safetensors, and "
+            "load it into a layer that you build"
+        )
+    config: Config = {"name": name, "arguments": _KERNELS[name](kernel)}
+    if isinstance(kernel, GaussianKernel):
+        # What it computes from the covariance, which could not be had back exactly.
+        config["numbers"] = {"precision": kernel.precision, "density": kernel.density}
+    return config
+
+
+def _build_kernel(config: Config) -> ContinuousKernel:
+    if config["name"] not in _KERNELS:
+        raise ValueError(f"unknown kernel {config['name']!r}")
+    kernel = getattr(kernels, config["name"])(**config["arguments"])
+    if isinstance(kernel, GaussianKernel):
+        kernel.precision = config["numbers"]["precision"]
+        kernel.density = config["numbers"]["density"]
+    return kernel
+
+
+def _classifier_to_config(model: Any) -> Config:
+    first, last = model.features[0], model.classifier[-1]
+    arguments = {
+        "channels": first.out_channels,
+        "hidden": model.classifier[1].out_features,
+        "in_channels": first.in_channels,
+        "classes": last.out_features,
+    }
+    layers = {
+        str(i): _layer_to_config(layer)
+        for i, layer in enumerate(model.features)
+        if isinstance(layer, ContinuousConv)
+    }
+    return {"name": type(model).__name__, "arguments": arguments, "layers": layers}

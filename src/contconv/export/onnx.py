@@ -1,0 +1,149 @@
+"""to_onnx: a network as an ONNX graph for any size, verified before it is there."""
+
+import copy
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from contconv._files.hashed_safetensors import sync
+from contconv._grid.ratio import Scale, Size
+from contconv._runtime.arguments import as_sizes
+from contconv._runtime.shapes import no_type_check
+from contconv.export.layers import with_fixed_scales
+from contconv.export.traced import TracedCall, exported
+from contconv.export.verify import around, require, verify
+
+_AXES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
+
+
+@no_type_check
+def to_onnx(
+    model: nn.Module,
+    path: str | Path,
+    example: Tensor,
+    *,
+    scale: Scale | None = None,
+    size: Size | str | None = None,
+    sizes: Sequence[Size] | None = None,
+    tolerance: float = 1e-5,
+) -> None:
+    """Write a network as an ONNX file that takes images of any size.
+
+    The file is run with ONNX Runtime at several sizes, and is there only if it gives
+    what the network gives. It needs ``pip install 'contconv[onnx]'``.
+
+    Its input is named ``input``, its output ``output``. All axes after the channels may
+    have any size; the batch has that of the example. With ``size="input"`` the graph
+    has inputs ``height`` and ``width``, too (``width`` alone, or ``depth`` first, with
+    other numbers of axes): 64-bit whole numbers without axes, the output pixels. So one
+    file resizes to any size.
+
+    Args:
+        model: A layer, or a network of one tensor ``[n, c, *size]``; it is exported in
+            evaluation mode, and left as it is.
+        path: The file to write.
+        example: An input. Its sizes have no meaning, but must be at least 2, and should
+            not be equal.
+        scale: What the model is called with, as ``model(input, scale=scale)``; then it
+            is part of the graph. Unless given, the model's own scales are.
+        size: The same, or ``"input"``, which calls ``model(input, size=...)``.
+        sizes: Sizes of inputs at which the file is verified; five around the example's
+            unless given. With ``size="input"``, outputs of 1 to 3 times these sizes.
+        tolerance: The largest error allowed, as a part of the largest value of the
+            output.
+
+    Raises:
+        ModuleNotFoundError: If onnx, onnxscript or onnxruntime is not installed.
+        TypeError, ValueError: If an argument does not fit.
+        ValueError: If PyTorch cannot export the model, ONNX Runtime cannot run the
+            file, or its output differs; then nothing is left at ``path`` but what was
+            there. The message names the step, and the way out.
+
+    Example:
+        >>> layer = ContinuousConv2d(3, 8, 3, scale=0.7)
+        >>> to_onnx(layer, "layer.onnx", torch.rand(1, 3, 20, 30))  # doctest: +SKIP
+    """
+    _check(model, example, tolerance)
+    require("onnx", "onnxscript", "onnxruntime")
+    ndim = example.ndim - 2
+    checks = [as_sizes(one, ndim, "sizes") for one in sizes or around(example)]
+    call = TracedCall(with_fixed_scales(copy.deepcopy(model)).eval(), scale, size)
+    target = Path(path)
+    new = target.with_name(f"{target.name}.{os.getpid()}.partial")
+    try:
+        _write(call, example, new)
+        verify(new, call, example, checks, tolerance)
+        os.replace(new, target)
+    finally:
+        new.unlink(missing_ok=True)
+    sync(target.parent)
+
+
+def _check(model: Any, example: Any, tolerance: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model must be a module, got {type(model).__name__}")
+    if not isinstance(example, Tensor):
+        raise TypeError(f"example must be a tensor, got {type(example).__name__}")
+    if example.dtype not in (torch.float16, torch.float32, torch.float64):
+        raise TypeError(
+            "example must be a tensor of float16, float32 or float64, which ONNX "
+            f"Runtime computes with, got {example.dtype}; convert it and the model"
+        )
+    if not 3 <= example.ndim <= 5 or min(example.shape[2:]) < 2:
+        raise ValueError(
+            "example must be [n, c, *size] with 1 to 3 axes of at least 2 pixels, got "
+            f"{tuple(example.shape)}"
+        )
+    if not tolerance > 0:
+        raise ValueError(f"tolerance must be above 0, got {tolerance}")
+
+
+@torch.no_grad()
+def _write(call: TracedCall, example: Tensor, path: Path) -> None:
+    """The graph, in a file that is forced to the disk."""
+    ndim = example.ndim - 2
+    names = _AXES[ndim] if call.sized else ()
+    args = call.args(example, tuple(2 * n + 1 for n in example.shape[2:]))
+    shapes: list[Any] = [dict.fromkeys(range(2, example.ndim), Dim.DYNAMIC)]
+    shapes += [(Dim.DYNAMIC,) * ndim] if call.sized else []
+    with _quiet():
+        program = exported(call, args, tuple(shapes))
+        try:
+            written = torch.onnx.export(
+                program,
+                dynamo=True,
+                verbose=False,
+                input_names=["input", *names],
+                output_names=["output"],
+            )
+        except Exception as error:
+            raise ValueError(
+                "PyTorch has no ONNX for a part of the model; replace that, or export "
+                f"what is around it: {error}"
+            ) from error
+    assert written is not None
+    written.save(path)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without what PyTorch says about its own parts."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,152 @@
+"""continuous_conv: the operator as a function."""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from contconv._grid.grid import AxisGrid, Grid
+from contconv._grid.placement import Padding
+from contconv._grid.ratio import Scale, Size
+from contconv._runtime.autocast import no_autocast
+from contconv._runtime.autograd import is_transformed
+from contconv._runtime.memory import check_fits
+from contconv._runtime.memory_format import like_layout
+from contconv._runtime.shapes import Float, no_type_check
+from contconv.engines import Problem, check_engine, choose
+from contconv.functional.call import as_call, check_bias
+from contconv.kernels import ContinuousKernel
+
+
+@no_type_check
+def continuous_conv(
+    input: Float[Tensor, "..."],
+    kernel: ContinuousKernel | str,
+    *,
+    scale: Scale | None = None,
+    size: Size | None = None,
+    points: Float[Tensor, "..."] | None = None,
+    bias: Float[Tensor, " out"] | None = None,
+    groups: int = 1,
+    padding: Padding | None = None,
+    padding_mode: str = "zeros",
+    antialias: bool = False,
+    engine: str = "auto",
+) -> Float[Tensor, "..."]:
+    r"""Convolve with a kernel that is a function of sub-pixel distance, at any scale.
+
+    .. math::
+
+        g_n &= \frac{n}{s} + \frac{\mathrm{in} - 1}{2} - \frac{\mathrm{out} - 1}{2 s}
+            & \qquad \text{(Eq. 2)} \\
+        \mathrm{out}[o, n] &= \sum_{c, m} \mathrm{input}[c, m] \, K(g_n - m)[o, c]
+            & \qquad \text{(Eq. 1)}
+
+    The sum runs over the pixels :math:`m` within half a kernel size of :math:`g_n`; a
+    pixel exactly on that edge counts half. The output is centred on the input, and
+    covers the same extent where ``size`` is not given beside ``scale``, up to the
+    fraction of a pixel that a whole number of output pixels takes.
+
+    Args:
+        input: ``[n, c, *in]``, or ``[c, *in]`` without a batch, with as many axes
+            ``in`` as the kernel has.
+        kernel: A kernel, or the name of a classical one: ``"box"``, ``"linear"``,
+            ``"cubic"``, ``"lanczos2"``, ``"lanczos3"``, ``"gaussian"``. One with a
+            single input and output channel filters every channel alike.
+        scale: Output over input pixels, for all axes or for each. An int or a
+            ``Fraction`` is taken exactly, a float to the nearest ratio with a
+            denominator up to 10**6. 1 if neither scale, size nor points are given.
+        size: Output pixels, for all axes or for each. Without a scale, the scale is
+            ``size / in``; without a size, the size is ``ceil(scale * in)``. With both,
+            the grid keeps the scale, has this size, and stays centred.
+        points: Positions to sample instead of a grid, in input pixels, with the first
+            pixel's centre at 0 and the coordinates in the input's order (y, x):
+            ``[*out, axes]``, or ``[n, *out, axes]`` for a grid per image. Any values;
+            gradients flow to them, except through the choice of the neighbors.
+        bias: ``[o]``, added to every output pixel.
+        groups: Groups of channels that do not mix, as in `torch.nn.functional.conv2d`.
+        padding: Lay the grid as a strided convolution with so much padding does, for
+            all axes or for each: the first kernel begins so many pixels before the
+            input, and a scale alone gives ``ceil(scale * (in + 2 * padding -
+            kernel_size + 1))`` pixels. Centred on the input, as above, unless given.
+        padding_mode: What lies outside the input: ``"zeros"``, ``"reflect"``,
+            ``"replicate"``, ``"circular"`` or ``"symmetric"``.
+        antialias: Where an axis shrinks, stretch the kernel by ``1 / scale`` and weigh
+            it by ``scale``, so that it covers all pixels.
+        engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
+            ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
+
+    Returns:
+        ``[n, o, *out]``, or ``[o, *out]`` without a batch, in the memory format of the
+        input.
+
+    Raises:
+        TypeError: If ``input`` is not a floating-point tensor of the kernel's dtype, or
+            another argument is of a wrong type.
+        ValueError: If shapes, channels, scales or sizes do not fit, a name is unknown,
+            the engine cannot run it, or the output cannot fit into memory.
+
+    Example:
+        >>> image = torch.rand(1, 3, 4, 4)
+        >>> continuous_conv(image, "cubic", scale=(0.6, 1.4)).shape
+        torch.Size([1, 3, 3, 6])
+    """
+    check_engine(engine)
+    call = as_call(
+        *(input, kernel, scale, size, points, groups),
+        *(padding_mode, antialias, padding),
+    )
+    image, kernel = call.image, call.kernel
+    check_bias(bias, call.out_channels, image)
+    out = apply_kernel(image.to(call.dtype), kernel, call.grid, groups, engine)
+    if bias is not None:
+        out = _add(out, bias.to(out.dtype).view(-1, *[1] * kernel.ndim))
+    out = like_layout(out.to(call.dtype), image)
+    return out if call.batched else out[0]
+
+
+def apply_kernel(
+    image: Float[Tensor, "n c *in_shape"],
+    kernel: ContinuousKernel,
+    grid: Grid,
+    groups: int,
+    engine: str,
+) -> Float[Tensor, "n o *out_shape"]:
+    """Eq. 1 on a grid, by the engine of that name, not rounded below float32."""
+    problem = as_problem(image, kernel, grid, groups)
+    chosen, cost = choose(problem, engine)
+    check_fits(problem.shape, image.element_size(), cost.memory, image.device)
+    # What may be rounded, the engine decides: the basis stays in float32.
+    with no_autocast(image.device.type):
+        out = chosen.apply(problem)
+    return out.view(*image.shape[:2], *grid.out_shape) if kernel.is_shared else out
+
+
+def as_problem(
+    image: Float[Tensor, "n c *in_shape"],
+    kernel: ContinuousKernel,
+    grid: Grid,
+    groups: int,
+) -> Problem:
+    """What the engines are given."""
+    channels = image.shape[1]
+    if kernel.is_shared and channels > 1:
+        # One filter for every channel: the channels are so many more images.
+        image, grid, groups = image.flatten(0, 1)[:, None], _repeat(grid, channels), 1
+    return Problem(image, kernel, grid, groups)
+
+
+def _add(out: Tensor, bias: Tensor) -> Tensor:
+    """The sum; in the place of a new output where nothing else looks at it."""
+    if torch.is_grad_enabled() or is_transformed():
+        return out + bias
+    return out.add_(bias)
+
+
+def _repeat(grid: Grid, times: int) -> Grid:
+    """The grid of each image, for ``times`` images in its place."""
+    if isinstance(grid, AxisGrid) or grid.batch == 1:
+        return grid
+    # What is expanded stays so, as `explain` has it.
+    points = grid.points[:, None].expand(-1, times, *grid.points.shape[1:])
+    return replace(grid, points=points.flatten(0, 1))

@@ -1,0 +1,156 @@
+"""explain: what each engine would take for a convolution, and which one runs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from contconv._grid.grid import AxisGrid
+from contconv._grid.placement import Padding
+from contconv._grid.ratio import Scale, Size
+from contconv._runtime.memory import shortage
+from contconv._runtime.shapes import Float, no_type_check
+from contconv._runtime.text import readable
+from contconv.engines import ENGINES, Engine, Problem, choose
+from contconv.functional.call import Call, as_call
+from contconv.functional.conv import as_problem
+from contconv.functional.explanation import Candidate, Explanation
+from contconv.kernels import ContinuousKernel
+
+
+@no_type_check
+def explain(
+    input: Float[Tensor, "..."],
+    kernel: ContinuousKernel | str,
+    *,
+    scale: Scale | None = None,
+    size: Size | None = None,
+    points: Float[Tensor, "..."] | None = None,
+    groups: int = 1,
+    padding: Padding | None = None,
+    padding_mode: str = "zeros",
+    antialias: bool = False,
+) -> Explanation:
+    """Say what each engine would take for a convolution, and which one would run.
+
+    Nothing is computed, and nothing as large as an image is allocated: it also answers
+    for outputs that no memory could hold. ``torch.no_grad`` and ``torch.autocast`` are
+    heeded, as the convolution would.
+
+    Args:
+        input: As in `continuous_conv`, but only shape, dtype and device count. A tensor
+            on "meta" stands for one where the kernel is; or in main memory, if the
+            kernel is on "meta", too.
+        kernel: As in `continuous_conv`, as are the arguments that follow.
+        scale: Output over input pixels, for all axes or for each.
+        size: Output pixels, for all axes or for each.
+        points: Positions to sample instead of a grid; possibly on "meta".
+        groups: Groups of channels that do not mix.
+        padding: How the grid lies, unless it is centred.
+        padding_mode: What lies outside the input.
+        antialias: Whether to stretch the kernel where an axis shrinks.
+
+    Returns:
+        The engines, with what each would spend, or why it cannot run.
+
+    Raises:
+        TypeError, ValueError: As `continuous_conv`, but not for want of memory.
+
+    Example:
+        >>> images = torch.empty(8, 64, 10**5, 10**5, device="meta")
+        >>> kernel = CosineKernel(64, 64, (3, 3))
+        >>> explain(images, kernel, scale=1 / 2).engine
+        'periodic'
+        >>> explain(images, kernel, scale=0.74).engines["periodic"].reasons
+        ['1369 sub-pixel phases; at most 64 are worth it']
+    """
+    device = _device(kernel)
+    input, points = _stand_in(input, device), _stand_in(points, device, torch.float32)
+    call = as_call(
+        *(input, kernel, scale, size, points, groups),
+        *(padding_mode, antialias, padding),
+    )
+    image = _like(call.image, call.dtype, call.image.device)
+    problem = as_problem(image, call.kernel, call.grid, groups)
+    chosen, _ = choose(problem, "auto")
+    output_shape = (image.shape[0], call.out_channels, *call.grid.out_shape)
+    return Explanation(
+        engine=next(name for name, engine in ENGINES.items() if engine is chosen),
+        engines={name: _candidate(engine, problem) for name, engine in ENGINES.items()},
+        input_shape=tuple(input.shape),
+        output_shape=output_shape if call.batched else output_shape[1:],
+        problem="\n".join(_words(call, groups, output_shape)),
+    )
+
+
+def _device(kernel: Any) -> torch.device:
+    """Where the kernel is; one that only has a name is made in main memory."""
+    is_kernel = isinstance(kernel, ContinuousKernel)
+    return kernel.head.device if is_kernel else torch.device("cpu")
+
+
+def _stand_in(
+    value: Any, device: torch.device, least: torch.dtype | None = None
+) -> Any:
+    """For a tensor, one that holds a single number, in ``least`` or a wider dtype.
+
+    It is on the tensor's device, or on ``device`` for one on "meta": the engines call
+    the kernel, which needs a tensor beside it.
+    """
+    if not isinstance(value, Tensor):
+        return value
+    dtype = value.dtype
+    if least is not None and dtype.is_floating_point:
+        dtype = torch.promote_types(dtype, least)
+    return _like(value, dtype, device if value.is_meta else value.device)
+
+
+def _like(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    one = torch.empty((), dtype=dtype, device=device)
+    return one.expand(tensor.shape).requires_grad_(tensor.requires_grad)
+
+
+def _candidate(engine: Engine, problem: Problem) -> Candidate:
+    if reasons := engine.unsupported(problem):
+        return Candidate(reasons, None, None)
+    cost, image = engine.cost(problem), problem.image
+    device = torch.device("cpu") if image.is_meta else image.device
+    itemsize = image.element_size()
+    return Candidate([], cost, shortage(problem.shape, itemsize, cost.memory, device))
+
+
+def _words(call: Call, groups: int, output_shape: Sequence[int]) -> Iterator[str]:
+    """What is computed: a line each for input, kernel, grid, output."""
+    image, kernel, grid = call.image, call.kernel, call.grid
+    device = "cpu" if image.is_meta else image.device
+    dtype = str(call.dtype).removeprefix("torch.")
+    yield f"input   {_size(image.shape, call.dtype)}, {dtype} on {device}"
+    which = f"kernel  {type(kernel).__name__}({kernel.extra_repr()})"
+    if kernel.is_shared and image.shape[1] > 1:
+        which += f", one for all {image.shape[1]} channels"
+    elif groups > 1:
+        which += f", {groups} groups"
+    yield which
+    if isinstance(grid, AxisGrid):
+        where = "scale " + _times(Fraction(axis.up, axis.down) for axis in grid.axes)
+        where += ", antialiased" if any(axis.stretched for axis in grid.axes) else ""
+        if any(axis.start is not None for axis in grid.axes):
+            firsts = (Fraction(axis.position(0), axis.unit) for axis in grid.axes)
+            where += ", from " + _times(firsts)
+    else:
+        where = _times(grid.out_shape) + " points"
+        where += ", others for each image" if grid.batch > 1 else ""
+    yield f"grid    {where}, at most {grid.taps} pixels under the kernel"
+    gradients = "with" if torch.is_grad_enabled() else "without"
+    yield f"output  {_size(output_shape, call.dtype)}, {gradients} gradients"
+
+
+def _size(shape: Sequence[int], dtype: torch.dtype) -> str:
+    return f"{_times(shape)} ({readable(prod(shape) * dtype.itemsize)})"
+
+
+def _times(numbers: Iterable[object]) -> str:
+    return " x ".join(map(str, numbers))

@@ -1,0 +1,135 @@
+"""The head of a learned kernel, and how it is initialised."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from contconv._runtime.arguments import as_whole
+from contconv.kernels.base import ContinuousKernel, SeparableKernel
+from contconv.kernels.orthonormal_cosines import cosines
+
+# What nn.Conv2d does by default: kaiming_uniform with a = sqrt(5).
+DEFAULT_GAIN = 1 / math.sqrt(3)
+
+# Sub-pixel positions per pixel and axis at which the basis is examined, by dimensions.
+_SAMPLES = {1: 32, 2: 8, 3: 4}
+
+# Directions in which the basis varies less than this (relative, squared) start at zero:
+# they would need weights so large that the first steps of training diverge.
+_NEGLIGIBLE = 1e-4
+
+# How much of each frequency a new kernel has, by its width; 1 would be white noise at
+# the pixels. Found by `experiments/spectra.py`: with these, the activations of a wide
+# network in two dimensions grow or shrink at most by a factor of 2.1 (widths of 2: 3.5)
+# through 20 layers that change the size by 8 in all; with white noise by 9.
+SPECTRA = {
+    2: (1.059, 0.380),
+    3: (0.959, 0.764, 1.155),
+    4: (0.994, 0.561, 1.574, 0.672),
+    5: (0.957, 0.848, 0.955, 0.979, 1.159),
+    6: (0.986, 0.672, 0.895, 0.989, 1.375, 1.060),
+    7: (0.960, 0.904, 0.937, 1.003, 0.944, 1.059, 1.147),
+}
+
+
+def new_head(
+    in_channels: Any,
+    out_channels: Any,
+    groups: Any,
+    rank: int,
+    device: torch.device | str | None,
+    dtype: torch.dtype | None,
+) -> nn.Parameter:
+    """An uninitialised head for the given channels."""
+    check_channels(in_channels, out_channels, groups)
+    if dtype is not None and not dtype.is_floating_point:
+        raise TypeError(f"dtype must be a floating-point type, got {dtype}")
+    shape = (out_channels, in_channels // groups, rank)
+    return nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+
+
+def check_channels(in_channels: Any, out_channels: Any, groups: Any) -> None:
+    """Raise unless all are whole numbers, and the groups divide the channels."""
+    as_whole(in_channels, "in_channels")
+    as_whole(out_channels, "out_channels")
+    as_whole(groups, "groups")
+    if in_channels % groups or out_channels % groups:
+        raise ValueError(
+            f"groups must divide in_channels and out_channels, got groups={groups}, "
+            f"in_channels={in_channels}, out_channels={out_channels}"
+        )
+
+
+@torch.no_grad()
+def initialise_head(kernel: ContinuousKernel, gain: float = DEFAULT_GAIN) -> None:
+    r"""Draw a head with which the kernel responds as filters of ``nn.Conv2d`` do.
+
+    The weights of a continuous kernel at neighboring pixels are correlated, so it is
+    not their variance that has to fit but the mean square of the response, which is
+    ``gain ** 2`` times that of the input. The head is the least-squares fit of the
+    basis to random functions on the support: for :math:`C` channels per group and each
+    axis
+
+    .. math:: K(d) = \frac{g}{\sqrt{C k}} \sum_{a=0}^{k-1} z_a \sqrt{w_a} \, c_a
+        \cos(\pi a (d / k + 1/2)), \qquad c_a^2 = (2 - \delta_{a0}) / k
+
+    with normal :math:`z`. With all :math:`w_a = 1`, the weights at the pixels of a
+    scale of 1 would be independent (for an odd width). But those at other scales are
+    not: 20 layers at 1.04 would multiply the activations by 9, most at the frequencies
+    between two cosines. The :math:`w_a` keep that growth small at every scale.
+
+    Args:
+        kernel: The kernel, with ``head`` allocated and a basis that can be evaluated.
+        gain: Output over input, as root mean square; the default is that of
+            ``nn.Conv2d``. The square root of 2 keeps the scale of the activations
+            through layers with ReLU, 1 through layers without.
+    """
+    head = kernel.head
+    if head.is_meta:
+        return
+    if isinstance(kernel, SeparableKernel):
+        fit = torch.ones(1, 1, dtype=torch.float64, device=head.device)
+        for axis, width in enumerate(kernel.kernel_size):
+            points = support_points((width,)).to(head.device)
+            basis = kernel.axis_basis(points[:, 0], axis)
+            fit = torch.kron(fit, _fit(basis, _random_functions(points, (width,))))
+    else:
+        points = support_points(kernel.kernel_size).to(head.device)
+        functions = _random_functions(points, kernel.kernel_size)
+        fit = _fit(kernel.basis(points), functions)
+    draws = torch.randn(
+        (*head.shape[:2], fit.shape[1]), dtype=fit.dtype, device=fit.device
+    )
+    head.copy_(gain / math.sqrt(head.shape[1]) * draws @ fit.T)
+
+
+def _random_functions(points: Tensor, kernel_size: tuple[int, ...]) -> Tensor:
+    """The functions of `initialise_head`, to be added with normal factors ``z``."""
+    product = points.new_ones(len(points), 1)
+    for axis, width in enumerate(kernel_size):
+        spectrum = points.new_tensor(SPECTRA.get(width, (1.0,) * width))
+        values = cosines(points[:, axis], width, width) * (spectrum / width).sqrt()
+        product = (product[:, :, None] * values[:, None, :]).flatten(1)
+    return product
+
+
+def _fit(basis: Tensor, functions: Tensor) -> Tensor:
+    """Coefficients of the basis closest to each function: ``[rank, functions]``."""
+    values, vectors = torch.linalg.eigh(basis.T @ basis)
+    kept = values > _NEGLIGIBLE * values[-1]
+    vectors, values = vectors[:, kept], values[kept]
+    fit = vectors @ (vectors.T @ basis.T @ functions / values[:, None])
+    # What the basis cannot express is made up for by what it can.
+    return fit * (functions.square().sum() / (basis @ fit).square().sum()).sqrt()
+
+
+def support_points(kernel_size: tuple[int, ...]) -> Tensor:
+    """Distances that cover the support evenly, in float64: ``[points, ndim]``."""
+    steps = _SAMPLES[len(kernel_size)]
+    per_axis = [
+        (torch.arange(steps * width, dtype=torch.float64) + 0.5) / steps - width / 2
+        for width in kernel_size
+    ]
+    return torch.cartesian_prod(*per_axis).view(-1, len(kernel_size))

@@ -1,0 +1,285 @@
+"""SuperResolutionNet: enlarges photographs by any factor."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from contconv._files import network_file
+from contconv._files.network_file import WeightsError as WeightsError
+from contconv._grid.grid import resized_axes
+from contconv._grid.ratio import Ratio, Scale, Size, as_ratios
+from contconv._runtime.arguments import as_sizes, as_whole
+from contconv._runtime.shapes import Float, no_type_check
+from contconv.functional.conv import continuous_conv
+from contconv.models.superres.encoder import ResidualEncoder as ResidualEncoder
+from contconv.models.superres.scale_aware import ScaleAwareKernel
+from contconv.models.superres.tile_grid import count_tiles as count_tiles
+from contconv.models.superres.tiling import Tiled
+from contconv.models.superres.upsampler import landed
+
+# Trained as docs/superres.md says.
+SHIPPED = Path(__file__).with_name("weights.safetensors")
+
+# The refinement starts small: a new network is nearly cubic resizing.
+_BEGINNING = 0.1
+
+# The width of each kernel, and its options. Two cosines a pixel, the finest with a
+# period of 8/7 pixels, let the kernel be another one at each sub-pixel offset, as pixel
+# shuffle's are: with four on four pixels, or splines, pictures were about 0.2 dB less
+# like the original after 1,000 steps.
+_KERNELS: dict[str, tuple[int, dict[str, Any]]] = {
+    "cosine": (4, {"frequencies": 8}),
+    "spline": (5, {}),
+}
+
+
+class SuperResolutionNet(nn.Module):
+    """Enlarges images by any factor, per axis, chosen at each call.
+
+    An encoder at the size of the input, a continuous convolution that lands on the
+    grid that is asked for, and a convolution there. They make what cubic resizing
+    (`contconv.resize`) lacks, to which it is added. The kernel of the continuous layer
+    depends on the scale as well as on the distance.
+
+    Args:
+        channels: Channels of the encoder.
+        blocks: Residual blocks of the encoder.
+        refine_channels: Channels at the size of the output.
+        kernel: The kernel of the continuous layer: ``"cosine"`` (8x8 of them on 4x4
+            pixels) or ``"spline"`` (on 5x5).
+        scale_aware: Whether that kernel depends on the scale, too.
+
+    Raises:
+        TypeError, ValueError: If a number is no whole number of at least 1, or the
+            kernel is none of the two.
+
+    Example:
+        >>> net = SuperResolutionNet(8, 2)
+        >>> net(torch.rand(1, 3, 12, 10), scale=(2.7, 1.5)).shape
+        torch.Size([1, 3, 33, 15])
+    """
+
+    def __init__(
+        self,
+        channels: int = 32,
+        blocks: int = 8,
+        *,
+        refine_channels: int = 16,
+        kernel: str = "cosine",
+        scale_aware: bool = True,
+    ) -> None:
+        super().__init__()
+        if kernel not in _KERNELS:
+            raise ValueError(
+                f"kernel must be one of {sorted(_KERNELS)}, got {kernel!r}"
+            )
+        self.arguments = {
+            "channels": channels,
+            "blocks": blocks,
+            "refine_channels": refine_channels,
+            "kernel": kernel,
+            "scale_aware": scale_aware,
+        }
+        width, options = _KERNELS[kernel]
+        self.encoder = ResidualEncoder(channels, blocks)
+        self.kernel = ScaleAwareKernel(
+            kernel,
+            channels,
+            refine_channels,
+            (width, width),
+            aware=scale_aware,
+            **options,
+        )
+        self.refine = nn.Sequential(
+            nn.ReLU(),
+            nn.Conv2d(refine_channels, 3, 3, padding=1),
+        )
+        self.refine[-1].weight.data.mul_(_BEGINNING)  # type: ignore
+
+    @no_type_check
+    def forward(
+        self,
+        images: Float[Tensor, "n 3 h w"],
+        *,
+        scale: Scale | None = None,
+        size: Size | None = None,
+    ) -> Float[Tensor, "n 3 height width"]:
+        """Enlarge images.
+
+        Args:
+            images: RGB, with values in 0..1.
+            scale: Output over input pixels, at least 1, for both axes or for each.
+            size: Output pixels, for both axes or for each. `contconv.continuous_conv`
+                says how scale and size go together; one of them has to be given.
+
+        Returns:
+            RGB; values may lie a little outside 0..1.
+
+        Raises:
+            TypeError: If the images are not floating-point, or another argument is of
+                a wrong type.
+            ValueError: If neither scale nor size is given, or the images would shrink.
+        """
+        ratios, size = target(images, scale, size)
+        images = images.contiguous(memory_format=torch.channels_last)
+        kernel, bias = self.kernel.at(ratios)
+        features = self.encoder(images)
+        features = landed(features, kernel, bias, ratios, size, learns=self.training)
+        return self.refine(features) + enlarged(images, ratios, size)
+
+    @torch.no_grad()
+    def tiles(
+        self,
+        image: Float[Tensor, "3 h w"],
+        *,
+        scale: Scale | None = None,
+        size: Size | None = None,
+        tile: int = 768,
+        members: int = 1,
+    ) -> Iterator[tuple[slice, slice, Float[Tensor, "3 rows columns"]]]:
+        """Enlarge a picture tile by tile, in memory that the tile bounds.
+
+        On a CPU, tiles are bit for bit what `forward` would give there, of a network in
+        evaluation mode.
+
+        Args:
+            image: RGB, with values in 0..1.
+            scale: As for `forward`.
+            size: As for `forward`.
+            tile: About the side of the largest tile, in output pixels; at least 64.
+            members: How many internal scales there are. With several, the network
+                enlarges by more than is asked for, by up to a half, differently for
+                each member; cubic resizing takes that back, and their median is taken.
+
+        Yields:
+            The rows and the columns of a tile, and its values.
+
+        Raises:
+            TypeError, ValueError: As `forward` does, or if the tile is too small.
+
+        Example:
+            >>> net, image = SuperResolutionNet(8, 2).eval(), torch.rand(3, 200, 200)
+            >>> whole = net(image[None], scale=1.7)[0]
+            >>> all(
+            ...     torch.equal(whole[:, rows, columns], values)
+            ...     for rows, columns, values in net.tiles(image, scale=1.7, tile=100)
+            ... )
+            True
+        """
+        ratios, out = target(image[None], scale, size)
+        overs = internal(members)
+        if count_tiles(image.shape[1:], out, tile) == members == 1:
+            whole = self(image[None], scale=scale, size=size)[0]
+            yield slice(0, out[0]), slice(0, out[1]), whole
+        else:
+            yield from Tiled(self, image[None], ratios, out, tile, overs)
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to a safetensors file, in half precision, with a SHA-256.
+
+        Args:
+            path: The file; it is written whole or not at all.
+        """
+        config = {"name": type(self).__name__, "arguments": self.arguments}
+        network_file.write(Path(path), network_file.halves(self), config)
+
+
+def load(
+    path: str | Path | None = None, device: torch.device | str = "cpu"
+) -> SuperResolutionNet:
+    """A trained network, ready to enlarge.
+
+    Args:
+        path: What `SuperResolutionNet.save` wrote; unless given, the weights that come
+            with this package.
+        device: Where to compute.
+
+    Raises:
+        ModuleNotFoundError: If safetensors is not installed.
+        WeightsError: If the file is missing or damaged, or holds something else.
+
+    Example:
+        >>> from contconv.models import superres
+        >>> superres.load()(torch.rand(1, 3, 12, 10), scale=2.7).shape
+        torch.Size([1, 3, 33, 27])
+    """
+    path = SHIPPED if path is None else Path(path)
+    arguments, tensors = network_file.read(path, SuperResolutionNet.__name__)
+    try:
+        net = SuperResolutionNet(**arguments)
+        net.load_state_dict(tensors)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path} is of another version: {error}") from None
+    return net.eval().to(device)
+
+
+def enlarged(
+    images: Float[Tensor, "n c h w"], ratios: tuple[Ratio, ...], size: tuple[int, ...]
+) -> Float[Tensor, "n c height width"]:
+    """Cubic resizing; as a continuous convolution, whose weights sum to one.
+
+    One channel after the other: how several are computed depends on the size.
+    """
+    each = [
+        continuous_conv(
+            channel,
+            "cubic",
+            scale=ratios,  # type: ignore
+            size=size,
+            padding_mode="replicate",
+            engine="separable",
+        )
+        for channel in images.split(1, 1)
+    ]
+    return torch.cat(each, 1)
+
+
+def internal(members: int) -> list[Fraction]:
+    """By how much more each member of an ensemble enlarges: 1 first."""
+    as_whole(members, "members")
+    return [1 + Fraction(i, 2 * max(1, members - 1)) for i in range(members)]
+
+
+def target(
+    images: Tensor, scale: Scale | None, size: Size | None
+) -> tuple[tuple[Ratio, ...], tuple[int, ...]]:
+    """The scale and the size of the output, per axis.
+
+    Raises:
+        TypeError, ValueError: As `SuperResolutionNet.forward` does.
+    """
+    _check_images(images)
+    if scale is None and size is None:
+        raise ValueError("give a scale or a size, such as scale=2.7")
+    ratios = None if scale is None else as_ratios(scale, 2)
+    sizes = None if size is None else as_sizes(size, 2)
+    axes = resized_axes(images.shape[2:], (1, 1), ratios, sizes)
+    for axis in axes:
+        if axis.up < axis.down or axis.out_size < axis.in_size:
+            raise ValueError(
+                "scale must be at least 1 on both axes, got "
+                f"{' and '.join(f'{a.up / a.down:g}' for a in axes)}; "
+                "contconv.resize makes images smaller"
+            )
+    return (
+        tuple(Ratio(axis.up, axis.down) for axis in axes),
+        tuple(axis.out_size for axis in axes),
+    )
+
+
+def _check_images(images: Tensor) -> None:
+    if not isinstance(images, Tensor) or not images.is_floating_point():
+        kind = images.dtype if isinstance(images, Tensor) else type(images).__name__
+        raise TypeError(
+            f"images must be a floating-point tensor, got {kind}; for 8 bits divide by "
+            "255"
+        )
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape[2:]:
+        raise ValueError(
+            "images must be [n, 3, height, width] with at least 1 pixel, got "
+            f"{tuple(images.shape)}"
+        )

@@ -1,0 +1,183 @@
+"""Parts of what a network makes of a picture."""
+
+from fractions import Fraction
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from contconv._grid.grid import AxisGrid, resized_axes
+from contconv._grid.ratio import Ratio
+from contconv._runtime.shapes import Float
+from contconv.engines import Problem
+from contconv.engines.separable.windows import WindowedConvolution
+from contconv.kernels import ContinuousKernel
+from contconv.kernels.names import classical_kernel
+from contconv.models.superres.encoder import ResidualEncoder
+from contconv.models.superres.scale_aware import ScaleAwareKernel
+
+# How far a pixel of the refinement looks.
+_REFINE_REACH = 1
+
+Window = tuple[slice, ...]  # for each axis, from where to where
+
+
+class Enlarger(Protocol):
+    """The three parts of a network that enlarges."""
+
+    @property
+    def encoder(self) -> ResidualEncoder: ...
+
+    @property
+    def kernel(self) -> ScaleAwareKernel: ...
+
+    @property
+    def refine(self) -> nn.Module: ...
+
+
+class Enlargement:
+    """One picture enlarged by a network, part by part.
+
+    On a CPU, every part is bit for bit what it is in the whole: products and
+    convolutions add the same numbers in the same order there, whatever the size.
+
+    Args:
+        net: The network.
+        image: ``[1, 3, h, w]``, with values in 0..1.
+        ratios: The scale, per axis.
+        size: Pixels of the output.
+    """
+
+    def __init__(
+        self,
+        net: Enlarger,
+        image: Float[Tensor, "1 3 h w"],
+        ratios: tuple[Ratio, ...],
+        size: tuple[int, ...],
+    ) -> None:
+        self.net, self.image, self.size = net, image, size
+        kernel, bias = net.kernel.at(ratios)
+        self.bias = bias[:, None, None]
+        shape = (net.encoder.channels, *image.shape[2:])
+        landing = _problem(image, shape, kernel, "zeros", ratios, size)
+        self.landing = WindowedConvolution(landing)
+        self.cubic = _cubic(image, image.shape[2:], ratios, size)
+
+    def inputs(self, outputs: Window) -> Window:
+        """Where the features lie that a part of the output is made from."""
+        parts = self.landing.parts(self._reached(outputs))
+        return tuple(part.inputs for part in parts)
+
+    def features(self, inputs: Window) -> Float[Tensor, "1 f h w"]:
+        """The features of a part of the picture."""
+        around = _widened(inputs, self.net.encoder.reach, self.image.shape[2:])
+        return cut(self.net.encoder(cut(self.image, around)), inputs, around)
+
+    def part(
+        self, features: Float[Tensor, "1 f h w"], inputs: Window, outputs: Window
+    ) -> Float[Tensor, "1 3 r c"]:
+        """A part of the output, from features that hold all that it takes."""
+        reached = self._reached(outputs)
+        parts = self.landing.parts(reached)
+        near = cut(features, tuple(part.inputs for part in parts), inputs)
+        landed = self.landing.apply(near, parts)
+        landed = cut(landed, reached, tuple(part.outputs for part in parts))
+        refined = self.net.refine(landed + self.bias)
+        return cut(refined, outputs, reached) + resized(self.cubic, self.image, outputs)
+
+    def _reached(self, outputs: Window) -> Window:
+        return _widened(outputs, _REFINE_REACH, self.size)
+
+
+class Reduction:
+    """A picture that is made smaller by cubic resizing, part by part.
+
+    Args:
+        image: Has its dtype and device.
+        in_shape: Its pixels.
+        over: In over output pixels, for both axes.
+        size: Pixels of the output.
+    """
+
+    def __init__(
+        self,
+        image: Tensor,
+        in_shape: tuple[int, ...],
+        over: Fraction,
+        size: tuple[int, ...],
+    ) -> None:
+        ratios = (Ratio(over.denominator, over.numerator),) * len(size)
+        self.cubic = _cubic(image, in_shape, ratios, size)
+
+    def inputs(self, outputs: Window) -> Window:
+        """What a part of the output is made from."""
+        return tuple(part.inputs for part in self.cubic.parts(outputs))
+
+    def part(
+        self, near: Float[Tensor, "1 3 h w"], inputs: Window, outputs: Window
+    ) -> Float[Tensor, "1 3 r c"]:
+        """A part of the output, from the pixels at these inputs."""
+        return resized(self.cubic, near, outputs, inputs)
+
+
+def resized(
+    cubic: WindowedConvolution,
+    image: Tensor,
+    outputs: Window,
+    around: Window | None = None,
+) -> Float[Tensor, "1 3 r c"]:
+    """A part of a picture that is resized channel by channel.
+
+    ``image`` is the picture, or what of it lies ``around``.
+    """
+    parts = cubic.parts(outputs)
+    near = cut(image, tuple(part.inputs for part in parts), around)
+    out = torch.cat([cubic.apply(one, parts) for one in near.split(1, 1)], 1)
+    return cut(out, outputs, tuple(part.outputs for part in parts))
+
+
+def cut(image: Tensor, window: Window, around: Window | None = None) -> Tensor:
+    """A part of an image, or of what of it lies ``around``; channels last in memory."""
+    if around is not None:
+        window = tuple(
+            slice(part.start - whole.start, part.stop - whole.start)
+            for part, whole in zip(window, around, strict=True)
+        )
+    part = image[(..., *window)]
+    return part.contiguous(memory_format=torch.channels_last)
+
+
+def _widened(window: Window, by: int, shape: tuple[int, ...]) -> Window:
+    """A window and what is near it in the image."""
+    return tuple(
+        slice(max(0, part.start - by), min(size, part.stop + by))
+        for part, size in zip(window, shape, strict=True)
+    )
+
+
+def _cubic(
+    image: Tensor,
+    in_shape: tuple[int, ...],
+    ratios: tuple[Ratio, ...],
+    size: tuple[int, ...],
+) -> WindowedConvolution:
+    kernel, shape = classical_kernel("cubic", 2), (1, *in_shape)
+    problem = _problem(image, shape, kernel, "replicate", ratios, size)
+    # Where pictures grow, the weights sum to one without being made to.
+    return WindowedConvolution(
+        problem, normalized=any(ratio.up < ratio.down for ratio in ratios)
+    )
+
+
+def _problem(
+    image: Tensor,
+    shape: tuple[int, ...],
+    kernel: ContinuousKernel,
+    padding_mode: str,
+    ratios: tuple[Ratio, ...],
+    size: tuple[int, ...],
+) -> Problem:
+    """The convolution of an image of this shape that need not be there."""
+    axes = resized_axes(shape[1:], kernel.kernel_size, ratios, size, antialias=True)
+    none = image.new_empty(1).expand(1, *shape)
+    return Problem(none, kernel, AxisGrid(axes, padding_mode), 1)

@@ -1,0 +1,293 @@
+"""ContinuousConv: what the layers of one to three dimensions share."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from contconv._grid.axis import Axis
+from contconv._grid.grid import AxisGrid, resized_axes
+from contconv._grid.padding import check_padding_mode
+from contconv._grid.placement import Padding, as_placements
+from contconv._grid.ratio import Scale, Size, as_ratios
+from contconv._runtime.arguments import as_sizes
+from contconv._runtime.shapes import Float, no_type_check
+from contconv.engines import check_engine
+from contconv.functional.conv import continuous_conv
+from contconv.functional.explain import Explanation, explain
+from contconv.kernels import ContinuousKernel
+from contconv.kernels.head import check_channels
+from contconv.kernels.names import learned_kernel
+from contconv.nn.coverage import warn_if_few
+from contconv.nn.learnable_scale import LearnableScale
+
+
+class ContinuousConv(nn.Module):
+    """A continuous convolution layer, but for its dimension.
+
+    `contconv.ContinuousConv2d` says what the arguments are.
+    """
+
+    ndim: ClassVar[int]
+
+    @no_type_check
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Sequence[int],
+        *,
+        scale: Scale | LearnableScale | None = None,
+        size: Size | None = None,
+        groups: int = 1,
+        bias: bool = True,
+        padding: Padding | None = None,
+        padding_mode: str = "zeros",
+        kernel: str | ContinuousKernel = "cosine",
+        antialias: bool = False,
+        engine: str = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        check_channels(in_channels, out_channels, groups)
+        check_padding_mode(padding_mode)
+        check_engine(engine)
+        self.in_channels, self.out_channels = in_channels, out_channels
+        self.kernel_size = as_sizes(kernel_size, self.ndim, "kernel_size")
+        self.placements = as_placements(padding, self.kernel_size)
+        self.learnable_scale: LearnableScale | None = None
+        if isinstance(scale, LearnableScale):
+            _check_learnable(scale, self.ndim, antialias)
+            self.learnable_scale, scale = scale, None
+        self.scale, self.size = scale, size
+        self.groups, self.padding_mode = groups, padding_mode
+        self.antialias, self.engine = antialias, engine
+        if isinstance(kernel, str):
+            kernel = learned_kernel(
+                kernel,
+                in_channels,
+                out_channels,
+                self.kernel_size,
+                groups=groups,
+                device=device,
+                dtype=dtype,
+            )
+        check_layer_kernel(kernel, self.kernel_size, in_channels, out_channels, groups)
+        self.kernel = kernel
+        self._covered: tuple[Any, ...] | None = None  # what was looked at last
+        self.bias: nn.Parameter | None
+        if bias:
+            empty = torch.empty(out_channels, device=device, dtype=dtype)
+            self.bias = nn.Parameter(empty)
+        else:
+            self.register_parameter("bias", None)
+        self._reset_bias()
+
+    @property
+    def scale(self) -> tuple[Fraction, ...] | None:
+        """Output over input pixels, per axis; what is set may be one for all.
+
+        None is 1 for a layer without a size, and ``size / in`` for one that has it. Of
+        a scale that is learned, its value now; one that is set comes before it.
+        """
+        ratios = self._ratios
+        if ratios is None and self.learnable_scale is not None:
+            return self.learnable_scale.ratios(self.ndim)
+        return None if ratios is None else tuple(Fraction(*ratio) for ratio in ratios)
+
+    @scale.setter
+    @no_type_check
+    def scale(self, scale: Scale | None) -> None:
+        # Whole numbers: compiled graphs cannot hold a Fraction.
+        self._ratios = None if scale is None else as_ratios(scale, self.ndim)
+
+    @property
+    def size(self) -> tuple[int, ...] | None:
+        """Output pixels per axis, or None for as many as the scale gives."""
+        return self._size
+
+    @size.setter
+    @no_type_check
+    def size(self, size: Size | None) -> None:
+        self._size = None if size is None else as_sizes(size, self.ndim)
+
+    def reset_parameters(self) -> None:
+        """Draw the kernel's parameters and the bias anew, as `nn.Conv2d` does."""
+        reset = getattr(self.kernel, "reset_parameters", None)
+        if reset is not None:
+            reset()
+        self._reset_bias()
+
+    def _reset_bias(self) -> None:
+        if self.bias is not None:
+            fan_in = self.in_channels // self.groups * math.prod(self.kernel_size)
+            bound = 1 / math.sqrt(fan_in)
+            nn.init.uniform_(self.bias, -bound, bound)
+
+    @no_type_check
+    def forward(
+        self,
+        input: Float[Tensor, "..."],
+        *,
+        scale: Scale | None = None,
+        size: Size | None = None,
+        points: Float[Tensor, "..."] | None = None,
+    ) -> Float[Tensor, "..."]:
+        """Apply the layer, at its own scale and size or at what is given.
+
+        What a call gives replaces both: with a scale alone, the layer's own size does
+        not count.
+
+        Args:
+            input: ``[n, c, *in]``, or ``[c, *in]`` without a batch.
+            scale: Output over input pixels, for all axes or for each.
+            size: Output pixels, for all axes or for each; without a scale it sets the
+                scale, too.
+            points: Positions to sample, ``[*out, axes]`` or ``[n, *out, axes]``, in
+                input pixels.
+
+        Returns:
+            ``[n, o, *out]`` or ``[o, *out]``.
+
+        Raises:
+            TypeError, ValueError: As `contconv.continuous_conv` does.
+        """
+        options = self._options(input, scale, size, points)
+        if scale is None and size is None and points is None:
+            self._check_coverage(input)
+        return continuous_conv(
+            input, self.kernel, bias=self.bias, engine=self.engine, **options
+        )
+
+    def _check_coverage(self, input: Any) -> None:
+        """Warn, once for each scale that is set, if it shows the kernel too little."""
+        compiles = torch.compiler.is_compiling()
+        if compiles or not self.training or self._covered == (self._ratios,):
+            return
+        if self._ratios is None or not torch.is_grad_enabled():
+            return
+        if not isinstance(input, Tensor) or input.ndim <= self.ndim:
+            return  # what it is called with is looked at later
+        self._covered = (self._ratios,)
+        if self.kernel.head.requires_grad and min(input.shape[-self.ndim :]) > 0:
+            axes = self._axes(input, self._ratios, self._size)
+            # Past two calls of nn.Module, to who called the layer.
+            warn_if_few(self.kernel, AxisGrid(axes, self.padding_mode), stacklevel=5)
+
+    def _axes(self, input: Tensor, scale: Any, size: Any) -> tuple[Axis, ...]:
+        """How each axis of the input is resized."""
+        scale = 1 if scale is None and size is None else scale
+        return resized_axes(
+            input.shape[-self.ndim :],
+            self.kernel_size,
+            None if scale is None else as_ratios(scale, self.ndim),
+            None if size is None else as_sizes(size, self.ndim),
+            self.antialias,
+            self.placements,
+        )
+
+    @no_type_check
+    def explain(
+        self,
+        input: Float[Tensor, "..."],
+        *,
+        scale: Scale | None = None,
+        size: Size | None = None,
+        points: Float[Tensor, "..."] | None = None,
+    ) -> Explanation:
+        """What each engine would take for a call with these arguments; runs none.
+
+        `contconv.explain` says more. The choice is that of ``engine="auto"``, also in a
+        layer that names its engine.
+        """
+        return explain(input, self.kernel, **self._options(input, scale, size, points))
+
+    def _options(
+        self, input: Any, scale: Any, size: Any, points: Any
+    ) -> dict[str, Any]:
+        """What `continuous_conv` takes for a call, but kernel, bias and engine."""
+        if scale is None and size is None and points is None:
+            scale, size = self._ratios, self._size
+            if scale is None and self.learnable_scale is not None:
+                in_shape = input.shape[-self.ndim :]
+                points = self.learnable_scale.points(in_shape, size, self.placements)
+                size = None
+        return {
+            "scale": scale,
+            "size": size,
+            "points": points,
+            "groups": self.groups,
+            "padding": None if points is not None else self.placements,
+            "padding_mode": self.padding_mode,
+            "antialias": self.antialias,
+        }
+
+    def extra_repr(self) -> str:
+        """What differs from the defaults, as `repr` shows it."""
+        parts = [
+            f"{self.in_channels}, {self.out_channels}",
+            f"kernel_size={self.kernel_size}",
+        ]
+        if self.scale is not None and (self._ratios or self.learnable_scale is None):
+            parts.append(f"scale=({', '.join(str(ratio) for ratio in self.scale)})")
+        if self.size is not None:
+            parts.append(f"size={self.size}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        if self.placements is not None:
+            parts.append(f"grid=({'; '.join(map(str, self.placements))})")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode!r}")
+        if self.antialias:
+            parts.append("antialias=True")
+        if self.engine != "auto":
+            parts.append(f"engine={self.engine!r}")
+        return ", ".join(parts)
+
+
+def _check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
+    if antialias:
+        raise ValueError(
+            "a learnable scale samples at points, which have no antialias; leave it out"
+        )
+    scale.ratios(ndim)  # one number, or one for each axis
+
+
+def check_layer_kernel(
+    kernel: Any,
+    kernel_size: tuple[int, ...],
+    in_channels: int,
+    out_channels: int,
+    groups: int,
+) -> None:
+    """Raise unless the kernel has the size and the channels of its layer."""
+    if not isinstance(kernel, ContinuousKernel):
+        raise TypeError(
+            "kernel must be a ContinuousKernel or the name of a learned kernel, "
+            f"got {type(kernel).__name__}"
+        )
+    if kernel.kernel_size != kernel_size:
+        raise ValueError(
+            f"kernel_size is {kernel_size}, but the kernel has {kernel.kernel_size}; "
+            "give both the same"
+        )
+    have = tuple(kernel.head.shape[:2])
+    need = (out_channels, in_channels // groups)
+    if have == need:
+        return
+    if not kernel.is_shared:
+        raise ValueError(
+            f"the kernel must have {need[0]} output and {need[1]} input channels per "
+            f"group, got {have[0]} and {have[1]}"
+        )
+    if not in_channels == out_channels == groups:
+        raise ValueError(
+            "a kernel that all channels share needs in_channels, out_channels and "
+            f"groups to be equal, got {in_channels}, {out_channels} and {groups}"
+        )

@@ -1,0 +1,312 @@
+"""Bad input is refused at the door: the right exception, in words that help."""
+
+import re
+import time
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from contconv import ContinuousConv2d, continuous_conv, explain, resize
+from contconv._grid.padding import PADDING_MODES
+from contconv.engines import ENGINES
+from contconv.kernels import CosineKernel, CubicKernel
+
+IMAGE = torch.rand(2, 4, 6, 5)
+KERNEL = CosineKernel(4, 6, (3, 3))
+LAYER = ContinuousConv2d(4, 6, 3, kernel=KERNEL)
+POINTS = torch.rand(3, 2, 2)
+
+
+def refused(expected: str):
+    """Expect ``"TypeError: the message, or its beginning"``."""
+    name, message = expected.split(": ", 1)
+    error = {"TypeError": TypeError, "ValueError": ValueError}[name]
+    return pytest.raises(error, match="^" + re.escape(message))
+
+
+def refusals(cases: dict[str, tuple[Any, str]]):
+    """One test for each case: what is given, and what it is refused with."""
+    return pytest.mark.parametrize("given, expected", cases.values(), ids=cases)
+
+
+NO_SCALE = "TypeError: scale must be an int, a float or a Fraction, or one of these "
+PER_AXIS = "must be one value or one for each of the 2 axes, got "
+SCALES = {
+    "zero": (0, "ValueError: scale must be positive and finite, got 0"),
+    "negative": (-1.5, "ValueError: scale must be positive and finite, got -1.5"),
+    "nan": (float("nan"), "ValueError: scale must be positive and finite, got nan"),
+    "inf": (float("inf"), "ValueError: scale must be positive and finite, got inf"),
+    "one bad axis": ((2, -1), "ValueError: scale must be positive and finite, got -1"),
+    "bool": (True, NO_SCALE + "per axis, got bool"),
+    "string": ("2", NO_SCALE + "per axis, got str"),
+    "tensor": (torch.tensor(2.0), NO_SCALE + "per axis, got Tensor"),
+    "array": (np.ones(2), NO_SCALE + "per axis, got ndarray"),
+    "complex": (2j, NO_SCALE + "per axis, got complex"),
+    "none within": ((None, 2), NO_SCALE + "per axis, got NoneType"),
+    "tiny": (
+        1e-9,
+        "ValueError: scale must be at least 1e-06 as a float, got 1e-09; pass",
+    ),
+    "axes": ((1, 2, 3), f"ValueError: scale {PER_AXIS}3: (1, 2, 3)"),
+}
+SIZES = {
+    "zero": (0, "ValueError: {} must be at least 1, got 0"),
+    "negative": ((3, -1), "ValueError: {} must be at least 1, got -1"),
+    "float": (3.0, "TypeError: {} must be a whole number, got 3.0 (float)"),
+    "bool": (True, "TypeError: {} must be a whole number, got True (bool)"),
+    "string": ("3", "TypeError: {} must be a whole number, got '3' (str)"),
+    "axes": ((3,), f"ValueError: {{}} {PER_AXIS}1: (3,)"),
+}
+
+
+@refusals(SCALES)
+def test_scale(given, expected):
+    with refused(expected):
+        ContinuousConv2d(4, 6, 3, scale=given)
+    with refused(expected):
+        LAYER(IMAGE, scale=given)
+    with refused(expected):
+        continuous_conv(IMAGE, KERNEL, scale=given)
+    with refused(expected):
+        explain(IMAGE, KERNEL, scale=given)
+    with refused(expected):
+        resize(IMAGE, scale=given)
+
+
+@refusals(SIZES)
+def test_size(given, expected):
+    with refused(expected.format("kernel_size")):
+        ContinuousConv2d(4, 6, given)
+    with refused(expected.format("size")):
+        LAYER(IMAGE, size=given)
+    with refused(expected.format("size")):
+        LAYER.explain(IMAGE, size=given)
+    with refused(expected.format("size")):
+        resize(IMAGE, size=given)
+
+
+DIVIDE = (
+    "groups must divide in_channels and out_channels, got groups=3, in_channels=4, "
+)
+CHANNELS = "the kernel must have 6 output and 4 input channels per group, got 6 and 3"
+SAME = "kernel_size is (3, 3), but the kernel has (5, 3); give both the same"
+SHARED = (
+    "a kernel that all channels share needs in_channels, out_channels and groups to "
+)
+KINDS = "kernel must be a ContinuousKernel or the name of a learned kernel, got Conv2d"
+ENGINE = f"unknown engine 'warp'; choose 'auto' or one of {sorted(ENGINES)}"
+MODE = f"unknown padding_mode 'same'; choose one of {list(PADDING_MODES)}"
+LEARNED = "unknown kernel 'cubic'; choose one of ['cosine', 'mlp', 'spline'] or pass a "
+LAYERS: dict[str, tuple[dict[str, Any], str]] = {
+    "in": ({"in_channels": 0}, "ValueError: in_channels must be at least 1, got 0"),
+    "out": (
+        {"out_channels": -1},
+        "ValueError: out_channels must be at least 1, got -1",
+    ),
+    "float": (
+        {"in_channels": 4.0},
+        "TypeError: in_channels must be a whole number, got 4.0",
+    ),
+    "no groups": ({"groups": 0}, "ValueError: groups must be at least 1, got 0"),
+    "groups": ({"groups": 3}, "ValueError: " + DIVIDE),
+    "engine": ({"engine": "warp"}, "ValueError: " + ENGINE),
+    "mode": ({"padding_mode": "same"}, "ValueError: " + MODE),
+    "name": ({"kernel": "cubic"}, "ValueError: " + LEARNED),
+    "type": ({"kernel": nn.Conv2d(4, 6, 3)}, "TypeError: " + KINDS),
+    "size": ({"kernel": CosineKernel(4, 6, (5, 3))}, "ValueError: " + SAME),
+    "channels": ({"kernel": CosineKernel(3, 6, (3, 3))}, "ValueError: " + CHANNELS),
+    "shared": ({"kernel": CosineKernel(1, 1, (3, 3))}, "ValueError: " + SHARED),
+}
+
+
+@refusals(LAYERS)
+def test_layer(given, expected):
+    defaults = {"in_channels": 4, "out_channels": 6, "kernel_size": 3}
+    with refused(expected):
+        ContinuousConv2d(**defaults | given)
+
+
+AXES = (
+    "input must be [batch, channels, height, width] or [channels, height, width] for "
+)
+FOUR = "input must have 4 channels (4 in each of 1 groups) for this kernel, got 3"
+PIXEL = "input must have at least 1 pixel on every axis, got (2, 4, 6, 0)"
+FLOAT = "TypeError: input must be a floating-point tensor, got "
+CONVERT = "; convert it first, for instance input.float() / 255"
+DTYPE = "input has dtype torch.float64, but the kernel has torch.float32; convert one "
+DEVICE = "input is on meta, but the kernel is on cpu; move one with .to(device)"
+INPUTS = {
+    "array": (IMAGE.numpy(), "TypeError: input must be a tensor, got ndarray; convert"),
+    "none": (None, "TypeError: input must be a tensor, got NoneType"),
+    "channels": (IMAGE[:, :3], "ValueError: " + FOUR),
+    "rank": (
+        IMAGE[0, 0],
+        f"ValueError: {AXES}a kernel with 2 axes, got 2 axes: (6, 5)",
+    ),
+    "empty axis": (IMAGE[..., :0], "ValueError: " + PIXEL),
+    "uint8": (IMAGE.byte(), FLOAT + "torch.uint8" + CONVERT),
+    "int64": (IMAGE.long(), FLOAT + "torch.int64" + CONVERT),
+    "complex": (IMAGE.to(torch.complex64), FLOAT + "torch.complex64"),
+    "dtype": (IMAGE.double(), "TypeError: " + DTYPE),
+    "device": (IMAGE.to("meta"), "ValueError: " + DEVICE),
+}
+
+
+@refusals(INPUTS)
+def test_input(given, expected):
+    with refused(expected):
+        LAYER(given)
+    with refused(expected):
+        continuous_conv(given, KERNEL)
+    if expected != "ValueError: " + DEVICE:  # to `explain`, meta stands for any device
+        with refused(expected):
+            explain(given, KERNEL)
+
+
+EMPTY = "ValueError: input must have at least 1 channel, got 0"
+CLASSICAL = ["box", "cubic", "gaussian", "lanczos2", "lanczos3", "linear"]
+KNOWN = f"unknown kernel 'cosine'; choose one of {CLASSICAL} or pass a ContinuousKernel"
+CLASS = (
+    "kernel must be a ContinuousKernel or the name of a classical kernel, got ABCMeta"
+)
+SOME = (
+    "groups must be 1 or the number of channels for a kernel that all channels share,"
+)
+BIAS = "bias must have shape (6,), one value per output channel, got (4,)"
+GRID = (
+    "ValueError: points must be [*out, 2] or [batch, *out, 2] with 2 axes in out, got "
+)
+EACH = "points must have one grid for each of the 2 images or one for all, got 3"
+SCALED = (
+    "ValueError: points say where to sample; leave out scale, size, padding and "
+    "antialias"
+)
+LONG = (
+    "ValueError: resizing 6 pixels to 7 at a scale of 10000000000000000001/"
+    "10000000000000000000 needs whole numbers "
+)
+CALLS: dict[str, tuple[dict[str, Any], str]] = {
+    "groups": (
+        {"groups": 4},
+        "ValueError: groups must divide the kernel's 6 output channels, got 4",
+    ),
+    "float": ({"groups": 2.0}, "TypeError: groups must be a whole number, got 2.0"),
+    "shared": ({"kernel": "cubic", "groups": 2}, "ValueError: " + SOME),
+    "name": ({"kernel": "cosine"}, "ValueError: " + KNOWN),
+    "class": ({"kernel": CubicKernel}, "TypeError: " + CLASS),
+    "no channels": ({"input": IMAGE[:, :0], "kernel": "cubic"}, EMPTY),
+    "engine": ({"engine": "warp"}, "ValueError: " + ENGINE),
+    "mode": ({"padding_mode": "same"}, "ValueError: " + MODE),
+    "bias shape": ({"bias": torch.zeros(4)}, "ValueError: " + BIAS),
+    "bias type": (
+        {"bias": 0.5},
+        "TypeError: bias must be a floating-point tensor, got float",
+    ),
+    "points type": (
+        {"points": [[0.5]]},
+        "TypeError: points must be a floating-point tensor, got list",
+    ),
+    "points dtype": (
+        {"points": POINTS.long()},
+        "TypeError: points must be a floating-point tensor, got torch.int64",
+    ),
+    "points shape": ({"points": POINTS[0]}, GRID + "(2, 2)"),
+    "points in 3d": ({"points": torch.rand(3, 2, 3)}, GRID + "(3, 2, 3)"),
+    "points batch": ({"points": POINTS.expand(3, 3, 2, 2)}, "ValueError: " + EACH),
+    "points, scale": ({"points": POINTS, "scale": 2}, SCALED),
+    "points, size": ({"points": POINTS, "size": 3}, SCALED),
+    "points, antialias": ({"points": POINTS, "antialias": True}, SCALED),
+    "64 bits": ({"scale": Fraction(10**19 + 1, 10**19)}, LONG + "beyond 64 bits"),
+}
+
+
+@refusals(CALLS)
+def test_call(given, expected):
+    arguments = {"input": IMAGE, "kernel": KERNEL} | given
+    with refused(expected):
+        continuous_conv(**arguments)
+    if not {"bias", "engine"} & given.keys():
+        with refused(expected):
+            explain(**arguments)
+
+
+DIVERSE = (
+    "resize needs a kernel with one input and one output channel, got 4 and 6; use "
+)
+RANKS = (
+    "with the name of a kernel ('cubic'), input must be [batch, channels, ...] with 1 "
+)
+RESIZES: dict[str, tuple[dict[str, Any], str]] = {
+    "neither": ({"scale": None}, "ValueError: resize needs a scale or a size"),
+    "int64": (
+        {"input": IMAGE.long()},
+        "TypeError: input must be a floating-point or uint8 tensor, got torch.int64",
+    ),
+    "array": (
+        {"input": IMAGE.numpy()},
+        "TypeError: input must be a tensor, got ndarray",
+    ),
+    "rank": ({"input": IMAGE[0, 0]}, "ValueError: " + RANKS),
+    "channels": ({"kernel": KERNEL}, "ValueError: " + DIVERSE),
+    "name": ({"kernel": "cosine"}, "ValueError: " + KNOWN),
+    "mode": ({"padding_mode": "same"}, "ValueError: " + MODE),
+}
+
+
+@refusals(RESIZES)
+def test_resize(given, expected):
+    with refused(expected):
+        resize(**{"input": IMAGE, "scale": 2} | given)
+
+
+ABSURD = "ValueError: an output of 1 x 1 x 1000000000 x 1000000000 needs 3.469 EiB and "
+BETWEEN = "ValueError: an output of 1 x 256 x 1000 x 1000 needs 976.6 MiB and 2"
+
+
+class Allocations(TorchDispatchMode):
+    """The elements of the largest tensor that any operation returns."""
+
+    largest = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        out = func(*args, **kwargs or {})
+        if isinstance(out, torch.Tensor):
+            self.largest = max(self.largest, out.numel())
+        return out
+
+
+@pytest.mark.parametrize("apply", [continuous_conv, resize])
+def test_absurd_output(apply):
+    """Refused at once, before anything is allocated."""
+    image, kernel = torch.zeros(1, 1, 1000, 1000), CubicKernel()
+    start = time.perf_counter()
+    with refused(ABSURD), Allocations() as allocations:
+        apply(image, kernel=kernel, scale=1e6)
+    assert time.perf_counter() - start < 0.5
+    assert allocations.largest <= image.numel()
+
+
+def test_absurd_intermediate_memory():
+    """The output is small beside the weights of every pixel that the engine makes."""
+    layer = ContinuousConv2d(256, 256, 7, engine="reference")
+    image = torch.zeros(1, 1, 1, 1).expand(1, 256, 1000, 1000)
+    with refused(BETWEEN), Allocations() as allocations:
+        layer(image)
+    assert allocations.largest <= image.numel()
+
+
+def test_nothing_is_lost():
+    """The layer works as before after each refusal."""
+    before = LAYER(IMAGE)
+    for given, expected in INPUTS.values():
+        with refused(expected):
+            LAYER(given)
+    for given, expected in SCALES.values():
+        with refused(expected):
+            LAYER(IMAGE, scale=given)
+    assert torch.equal(LAYER(IMAGE), before)

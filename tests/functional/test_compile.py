@@ -1,0 +1,271 @@
+"""torch.compile and torch.export: one graph for all sizes, and the same numbers.
+
+The shape checks around the library break graphs, so that these tests run without them,
+in a call of pytest of their own (`make test`).
+"""
+
+import io
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch._dynamo.testing import CompileCounterWithBackend
+from torch.autograd import gradcheck
+from torch.export import Dim
+
+from contconv import (
+    ContinuousConv1d,
+    ContinuousConv2d,
+    ContinuousConv3d,
+    ScaleCoverageWarning,
+    ScaleEnsemble,
+    resize,
+    using_scales,
+    warp,
+)
+from contconv._grid.padding import PADDING_MODES
+
+SIZES = [(20, 30), (33, 41), (64, 64), (17, 80)]
+KERNELS = ["cosine", "mlp"]
+
+
+@pytest.fixture(autouse=True)
+def plain(request):
+    if request.config.getoption("jaxtyping_packages", None):
+        pytest.skip("the shape checks break graphs; the second call runs these tests")
+    torch._dynamo.reset()
+
+
+def compiled(layer: nn.Module, backend: str = "aot_eager", **options):
+    counter = CompileCounterWithBackend(backend)
+    return torch.compile(layer, backend=counter, fullgraph=True, **options), counter
+
+
+def check(layer: nn.Module, function, image: Tensor, **options) -> None:
+    """The same output, and the same gradients, as without compiling."""
+    leaves = [image.requires_grad_(), *layer.parameters()]
+    actual, expected = function(image, **options), layer(image, **options)
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+    probe = torch.randn_like(expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(actual, leaves, probe),
+        torch.autograd.grad(expected, leaves, probe),
+        rtol=1e-3,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("scale", [0.7391, 1.7391, (1.3, 0.6), 1, 2], ids=str)
+def test_two_graphs_serve_all_sizes(scale, kernel):
+    """One for the first size, and one for any other."""
+    layer = ContinuousConv2d(4, 6, 3, scale=scale, kernel=kernel)
+    function, counter = compiled(layer)
+    for size in SIZES:
+        check(layer, function, torch.randn(2, 4, *size))
+    assert counter.frame_count <= 2
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_two_graphs_serve_all_output_sizes(kernel):
+    layer = ContinuousConv2d(4, 6, 3, kernel=kernel)
+    function, counter = compiled(layer)
+    for size, (h, w) in zip(SIZES, reversed(SIZES), strict=True):
+        check(layer, function, torch.randn(2, 4, *size), size=(h + 1, w + 3))
+    assert counter.frame_count <= 2
+
+
+def test_two_graphs_serve_all_points():
+    layer = ContinuousConv2d(4, 6, 3)
+    function, counter = compiled(layer)
+    for h, w in SIZES:
+        image, points = torch.randn(2, 4, 9, 8), 9 * torch.rand(h, w, 2)
+        check(layer, function, image, points=points)
+    assert counter.frame_count <= 2
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("mode", PADDING_MODES)
+def test_options(mode, kernel):
+    """Groups, antialias, padding; from scale 1/2, with strided convolutions, on."""
+    for scale in (0.5, 0.7):
+        layer = ContinuousConv2d(
+            *(4, 6, (4, 3)),
+            scale=(scale, 1.2),
+            groups=2,
+            antialias=True,
+            padding_mode=mode,
+            kernel=kernel,
+        )
+        check(layer, compiled(layer)[0], torch.randn(3, 4, 11, 12))
+
+
+@pytest.mark.parametrize("engine", ["reference", "factored", "separable", "periodic"])
+@pytest.mark.parametrize(
+    "kind, shape",
+    [
+        (ContinuousConv1d, (2, 4, 21)),
+        (ContinuousConv2d, (2, 4, 12, 13)),
+        (ContinuousConv3d, (2, 4, 5, 6, 7)),
+    ],
+)
+def test_engines_and_dimensions(kind, shape, engine):
+    layer = kind(4, 4, 3, scale=1.5, groups=4, engine=engine)
+    check(layer, compiled(layer)[0], torch.randn(shape))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own
+def test_inductor():
+    """Not only traced: built and run."""
+    layer = ContinuousConv2d(3, 4, 3, scale=(0.7, 1.6))
+    function, _ = compiled(layer, "inductor", dynamic=True)
+    for size in SIZES[:2]:
+        check(layer, function, torch.randn(1, 3, *size))
+
+
+def test_grid_from_the_first_pixel():
+    layer = ContinuousConv2d(2, 3, 3, scale=0.7, padding=0)
+    function, counter = compiled(layer)
+    for size in SIZES:
+        check(layer, function, torch.randn(1, 2, *size))
+    assert counter.frame_count <= 2
+
+
+def test_warp():
+    function = torch.compile(warp, fullgraph=True, backend="eager")
+    image = torch.rand(1, 3, 9, 9)
+    matrix = torch.tensor([[1.0, 0.2, -1.0], [0.1, 0.9, 0.5]])
+    expected = warp(image, "cubic", matrix)
+    torch.testing.assert_close(function(image, "cubic", matrix), expected)
+
+
+def test_autocast():
+    layer = ContinuousConv2d(3, 4, 3, scale=0.7)
+    function, _ = compiled(layer)
+    image = torch.randn(1, 3, 14, 15)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        actual, expected = function(image), layer(image)
+    assert actual.dtype == expected.dtype == torch.bfloat16
+    # The compiler leaves out roundings between operations.
+    torch.testing.assert_close(actual, expected, rtol=0.02, atol=0.005)
+
+
+def test_transforms_inside_a_graph():
+    """Operators of our own are not differentiated there, nor mapped: none is used."""
+    layer = ContinuousConv2d(2, 3, 3, scale=0.7)
+    images = torch.randn(3, 2, 9, 8)
+    mapped = torch.compile(torch.func.vmap(layer), backend="aot_eager", fullgraph=True)
+    torch.testing.assert_close(mapped(images), layer(images))
+
+    def tangent(x: Tensor) -> Tensor:
+        return torch.func.jvp(layer, (x,), (torch.ones_like(x),))[1]
+
+    actual = torch.compile(tangent, backend="aot_eager", fullgraph=True)(images)
+    expected = tangent(images)
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(actual, expected)
+
+
+def test_double_backward_is_refused():
+    layer = ContinuousConv2d(2, 3, 3, scale=0.7)
+    image = torch.randn(1, 2, 9, 8, requires_grad=True)
+    out = compiled(layer)[0](image)
+    (gradient,) = torch.autograd.grad(out.square().sum(), image, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not currently support double"):
+        gradient.sum().backward()
+
+
+def operator_inputs() -> dict[str, list[tuple]]:
+    def random(*shape: int) -> Tensor:
+        return torch.randn(shape, dtype=torch.float64, requires_grad=True)
+
+    along = torch.randint(0, 9, (7, 4)).sort(1).values
+    near = torch.randint(0, 9, (5, 4))
+    return {
+        "product": [(random(3, 4), random(5, 4))],
+        "resample": [
+            (random(2, 9, rank, 3), along, random(7, 4, 2), spend, columns)
+            for rank, spend in ((2, True), (1, False))
+            for columns in (True, False)
+        ],
+        "factored": [
+            (random(2, 9, 4), near, random(5, 3, 4), random(groups, 6 // groups, c, 3))
+            for groups, c in ((1, 4), (2, 2))
+        ],
+    }
+
+
+@pytest.mark.parametrize("name", operator_inputs())
+def test_operators(name):
+    operator = getattr(torch.ops.contconv, name).default
+    for inputs in operator_inputs()[name]:
+        torch.library.opcheck(operator, inputs)
+        assert gradcheck(operator, inputs)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("scale", [0.7391, (1.7391, 0.6), 0.5, 2], ids=str)
+def test_export(scale, kernel):
+    """Saved, loaded, and run at other sizes: in torch's operators alone."""
+    layer = ContinuousConv2d(3, 4, 3, scale=scale, kernel=kernel)
+    shapes = {"input": {2: Dim("h", min=4, max=4096), 3: Dim("w", min=4, max=4096)}}
+    image = torch.randn(2, 3, 20, 30)
+    program = torch.export.export(layer, (image,), dynamic_shapes=shapes)
+    assert "contconv" not in " ".join(str(node.target) for node in program.graph.nodes)
+    file = io.BytesIO()
+    torch.export.save(program, file)
+    file.seek(0)
+    loaded = torch.export.load(file).module()
+    for size in SIZES:
+        image = torch.randn(2, 3, *size)
+        torch.testing.assert_close(loaded(image), layer(image), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"scale": 0.5}, {"size": (31, 17)}], ids=str)
+def test_resize(options):
+    image = torch.rand(2, 3, 20, 31)
+    function = torch.compile(resize, backend="aot_eager", fullgraph=True)
+    actual, expected = function(image, **options), resize(image, **options)
+    torch.testing.assert_close(actual, expected)
+
+
+def small_network() -> nn.Module:
+    return nn.Sequential(
+        ContinuousConv2d(3, 4, 3, scale=0.7),
+        nn.ReLU(),
+        ContinuousConv2d(4, 4, 3, scale=0.7, size=7),
+    )
+
+
+SEQUENCES = [[0.8, 0.6], [(0.6, 0.5), 0.8], [0.9, (0.61, 0.55)], [0.72, 0.68]]
+
+
+def test_ensembles_are_one_graph():
+    model = small_network()
+    ensemble = ScaleEnsemble(model, [None, *SEQUENCES], reduce="mean")
+    function, counter = compiled(ensemble)
+    before = repr(model)
+    for _ in range(2):
+        check(ensemble, function, torch.randn(2, 3, 15, 14))
+    assert counter.frame_count == 1
+    assert repr(model) == before
+
+
+def test_other_scales_of_a_compiled_network():
+    """Each sequence compiles anew: they are constants of the network's graph."""
+    model = small_network()
+    image = torch.randn(2, 3, 15, 14)
+    function, counter = compiled(model)
+    for sequence in SEQUENCES:
+        with using_scales(model, sequence):
+            check(model, function, image)
+    assert counter.frame_count == len(SEQUENCES)
+
+
+def test_warning_names_the_line_of_the_call():
+    """What checks shapes would stand between."""
+    layer = ContinuousConv2d(2, 3, 4, scale=0.5, kernel="mlp")
+    with pytest.warns(ScaleCoverageWarning) as heard:
+        layer(torch.rand(1, 2, 8, 8))
+    (warning,) = heard
+    assert warning.filename == __file__

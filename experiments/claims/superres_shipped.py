@@ -109,7 +109,7 @@ def command(side: int, scale: float) -> dict[str, float]:
         source, target = Path(folder) / "in.png", Path(folder) / "out.png"
         Image.fromarray(square).save(source)
         arguments = ["upscale", str(source), str(target), "--scale", str(scale)]
-        run = [sys.executable, "-m", "contconv_cli.entry", *arguments]
+        run = [sys.executable, "-m", "contconv_cli", *arguments]
         environment = {**os.environ, "OMP_NUM_THREADS": "2"}
         for name in list(environment):
             if name.startswith("MALLOC_"):

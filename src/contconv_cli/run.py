@@ -17,11 +17,12 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from contconv_cli import placing, writing
+from contconv_cli import output
 from contconv_cli.errors import PictureError
-from contconv_cli.files import Job, Share
-from contconv_cli.picture import Picture
-from contconv_cli.reading import read
+from contconv_cli.jobs import Job, Share
+from contconv_cli.pictures import write
+from contconv_cli.pictures.picture import Picture
+from contconv_cli.pictures.read import read
 from contconv_cli.sizes import Wanted
 
 COLUMNS = (
@@ -82,7 +83,7 @@ class Tally:
 def run(jobs: list[Job], order: Order, share: Share) -> Tally:
     """Make this process's pictures; what fails is told, and the rest is made."""
     own, tally, maker = jobs[share.rank :: share.count], Tally(), cache(order.make)
-    placing.clear(job.target for job in own)
+    output.clear(job.target for job in own)
     console = Console(stderr=True, soft_wrap=True)
     shown = share.rank == 0 and console.is_terminal
     with Progress(*COLUMNS, console=console, disable=not shown, transient=True) as bar:
@@ -115,9 +116,9 @@ def _make(
         order.wanted.check(picture.size, order.max_pixels, growing=order.growing)
     except PictureError as error:
         raise PictureError(f"{job.source}: {error}") from None
-    writing.check_writable(picture, order.wanted.of(picture.size), job.target)
-    placing.check_place(job.target)
-    if writing.loses_bits(picture, job.target):
+    write.check_writable(picture, order.wanted.of(picture.size), job.target)
+    output.check_place(job.target)
+    if write.loses_bits(picture, job.target):
         bar.console.print(f"{job.target}: 8 of the 16 bits are kept", highlight=False)
     make = maker()
     bar.update(task, total=make.steps(picture, order.wanted))
@@ -128,7 +129,7 @@ def _make(
             raise
         way = "a smaller --tile takes less" if order.growing else "make it smaller"
         raise PictureError(f"{job.source} does not fit in memory; {way}") from None
-    placing.put(writing.encoded(out, job.target, order.quality), job.target)
+    output.put(write.encoded(out, job.target, order.quality), job.target)
     return True
 
 

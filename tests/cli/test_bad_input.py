@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.cli import given
+from tests.cli import samples
 
 
 @pytest.fixture
 def said(tmp_path, capsys, monkeypatch):
     """Calls the command in a folder of its own; the code, and what it says."""
     monkeypatch.chdir(tmp_path)
-    Image.fromarray(given.planes(3)).save("in.png")
+    Image.fromarray(samples.planes(3)).save("in.png")
 
     def call(*arguments):
-        code = given.call(*arguments)
+        code = samples.call(*arguments)
         error = capsys.readouterr().err.strip()
         assert "\n" not in error and "Traceback" not in error
         return code, error
@@ -89,7 +89,7 @@ def test_pictures(said, tmp_path, arguments, message):
 
 
 def _write_bad(folder):
-    image = Image.fromarray(given.planes(3))
+    image = Image.fromarray(samples.planes(3))
     image.save(folder / "there.png")
     (folder / "empty.png").write_bytes(b"")
     (folder / "text.png").write_text("no picture at all")
@@ -100,17 +100,17 @@ def _write_bad(folder):
         ("cut16.png", "16-bit rgb png"),
         ("cut16.tif", "16-bit rgb tiff"),
     ):
-        content = given.KINDS[kind][1]
+        content = samples.KINDS[kind][1]
         (folder / name).write_bytes(content[: len(content) * 2 // 3])
     header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     check = struct.pack(">I", zlib.crc32(b"IHDR" + header))
     start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + check
-    rest = given.KINDS["rgb png"][1][33:]
+    rest = samples.KINDS["rgb png"][1][33:]
     (folder / "bomb.png").write_bytes(start + rest)
     image.save(folder / "two.tif", save_all=True, append_images=[image])
     Image.fromarray(np.zeros((4, 4), np.float32)).save(folder / "floats.tif")
-    (folder / "alpha.png").write_bytes(given.KINDS["rgba png"][1])
-    (folder / "cmyk.tif").write_bytes(given.KINDS["cmyk tiff"][1])
+    (folder / "alpha.png").write_bytes(samples.KINDS["rgba png"][1])
+    (folder / "cmyk.tif").write_bytes(samples.KINDS["cmyk tiff"][1])
     (folder / "file").write_text("not a folder")
     (folder / "hollow").mkdir()
     (folder / "full").mkdir()
@@ -138,36 +138,36 @@ def test_absurd_sizes_are_refused_before_anything_is_allocated(said):
     ],
 )
 def test_memory_that_runs_out(said, monkeypatch, command, error, message):
-    from contconv_cli import enlarging, resizing
+    from contconv_cli import enlarge, resize
 
     def fail(*arguments):
         raise RuntimeError(error)
 
-    monkeypatch.setattr(enlarging.Enlarger, "__call__", fail)
-    monkeypatch.setattr(resizing.Resizer, "__call__", fail)
-    code, told = said(command, "in.png", "out.png", "--scale", 2)
-    assert code == 1 and message in told
+    monkeypatch.setattr(enlarge.Enlarger, "__call__", fail)
+    monkeypatch.setattr(resize.Resizer, "__call__", fail)
+    code, line = said(command, "in.png", "out.png", "--scale", 2)
+    assert code == 1 and message in line
 
 
 def test_other_failures_keep_their_traceback(said, monkeypatch):
     """A mistake in the code is none of memory."""
-    from contconv_cli import resizing
+    from contconv_cli import resize
 
     def fail(*arguments):
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(resizing.Resizer, "__call__", fail)
+    monkeypatch.setattr(resize.Resizer, "__call__", fail)
     with pytest.raises(RuntimeError, match="shapes"):
         said("resize", "in.png", "out.png", "--scale", 2)
 
 
 def test_pictures_that_cannot_be_encoded(said, monkeypatch):
-    from contconv_cli import writing
+    from contconv_cli.pictures import write
 
     def fail(*arguments):
         raise OSError("encoder error -2")
 
-    monkeypatch.setattr(writing, "encoded", fail)
+    monkeypatch.setattr(write, "encoded", fail)
     code, error = said("resize", "in.png", "out.png", "--scale", 2)
     assert (code, error) == (1, "in.png: encoder error -2")
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from contconv_cli.sizes import as_wanted, joined
-from tests.cli import given
+from tests.cli import samples
 
 
 @pytest.mark.parametrize("arguments", [[], ["upscale"], ["resize"]])
@@ -16,7 +16,7 @@ def test_help_needs_no_torch(arguments):
 import sys
 for name in ("torch", "numpy", "PIL", "imagecodecs", "tifffile"):
     sys.modules[name] = None
-from contconv_cli.main import main
+from contconv_cli.commands import main
 main(sys.argv[1:])
 """
     run = subprocess.run(
@@ -34,12 +34,12 @@ main(sys.argv[1:])
 )
 def test_without_the_extra(name, tmp_path):
     """One line, whenever it is that the package is needed."""
-    (tmp_path / "in.png").write_bytes(given.KINDS["rgb png"][1])
+    (tmp_path / "in.png").write_bytes(samples.KINDS["rgb png"][1])
     code = """
 import sys
 sys.modules[sys.argv[1]] = None
 sys.argv[1:] = ["upscale", *sys.argv[2:], "--scale", "2"]
-from contconv_cli.entry import main
+from contconv_cli.__main__ import main
 main()
 """
     arguments = [name, tmp_path / "in.png", tmp_path / "out.png"]
@@ -56,14 +56,14 @@ main()
 
 
 def test_version_and_info(capsys):
-    assert given.call("--version") == 0
+    assert samples.call("--version") == 0
     assert capsys.readouterr().out.startswith("0.")
-    assert given.call("info", "1x8x16x16", "--scale", "0.7") == 0
+    assert samples.call("info", "1x8x16x16", "--scale", "0.7") == 0
     assert "grid    scale 7/10 x 7/10" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("given_", "expected"),
+    ("given", "expected"),
     [
         ("a b --scale 2", "a b --scale 2"),
         ("a b --scale 2 3.5", "a b --scale 2x3.5"),
@@ -76,8 +76,8 @@ def test_version_and_info(capsys):
         ("a b --scale", "a b --scale"),
     ],
 )
-def test_two_numbers_of_an_option(given_, expected):
-    assert joined(given_.split()) == expected.split()
+def test_two_numbers_of_an_option(given, expected):
+    assert joined(given.split()) == expected.split()
 
 
 def test_sizes_are_exact():

@@ -9,7 +9,7 @@ import time
 import pytest
 from PIL import Image
 
-from tests.cli import given
+from tests.cli import samples
 
 NAMES = ["a.png", "b.jpg", "deep/c.webp", "deep/er/d.tif"]
 
@@ -19,7 +19,7 @@ def folder(tmp_path):
     for name in NAMES:
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(given.planes(3)).save(path)
+        Image.fromarray(samples.planes(3)).save(path)
     (tmp_path / "in" / "notes.txt").write_text("no picture")
     return tmp_path
 
@@ -31,28 +31,28 @@ def made(folder):
 
 def test_the_tree_is_mirrored_and_done_once(folder, capsys):
     arguments = ("resize", folder / "in", folder / "out", "--scale", 2)
-    assert given.call(*arguments) == 0
+    assert samples.call(*arguments) == 0
     assert made(folder) == NAMES
-    assert all(given.opened(folder / "out" / n).size == (36, 48) for n in NAMES)
+    assert all(samples.opened(folder / "out" / n).size == (36, 48) for n in NAMES)
     assert "4 made, 0 skipped, 0 failed" in capsys.readouterr().err
     (folder / "out" / NAMES[1]).unlink()
     times = {n: (folder / "out" / n).stat().st_mtime_ns for n in made(folder)}
-    assert given.call(*arguments) == 0
+    assert samples.call(*arguments) == 0
     assert "1 made, 3 skipped, 0 failed" in capsys.readouterr().err
     assert all((folder / "out" / n).stat().st_mtime_ns == t for n, t in times.items())
-    assert given.call(*arguments, "--force") == 0
+    assert samples.call(*arguments, "--force") == 0
     assert "4 made, 0 skipped" in capsys.readouterr().err
 
 
 def test_a_target_inside_the_source_is_not_a_source(folder):
     arguments = ("resize", folder / "in", folder / "in" / "small", "--scale", 0.5)
-    assert given.call(*arguments) == given.call(*arguments) == 0
+    assert samples.call(*arguments) == samples.call(*arguments) == 0
     assert not (folder / "in" / "small" / "small").exists()
 
 
 def test_one_bad_picture_does_not_stop_the_rest(folder, capsys):
     (folder / "in" / "bad.png").write_text("no picture")
-    assert given.call("resize", folder / "in", folder / "out", "--scale", 2) == 1
+    assert samples.call("resize", folder / "in", folder / "out", "--scale", 2) == 1
     error = capsys.readouterr().err
     assert "bad.png is no picture" in error and "4 made, 0 skipped, 1 failed" in error
     assert made(folder) == NAMES
@@ -65,7 +65,7 @@ def test_processes_share_the_pictures(folder, count, monkeypatch, capsys):
     for rank in range(count):
         before = made(folder)
         monkeypatch.setenv("RANK", str(rank))
-        assert given.call("resize", folder / "in", folder / "out", "--scale", 2) == 0
+        assert samples.call("resize", folder / "in", folder / "out", "--scale", 2) == 0
         seen.append(len(made(folder)) - len(before))
         assert f"process {rank}: " in capsys.readouterr().err
     assert made(folder) == NAMES
@@ -75,7 +75,7 @@ def test_processes_share_the_pictures(folder, count, monkeypatch, capsys):
 def test_a_file_into_a_folder(folder):
     (folder / "out").mkdir()
     source = folder / "in" / "a.png"
-    assert given.call("resize", source, folder / "out", "--scale", 2) == 0
+    assert samples.call("resize", source, folder / "out", "--scale", 2) == 0
     assert made(folder) == ["a.png"]
 
 
@@ -83,13 +83,13 @@ def test_killed_while_it_writes(folder):
     """Nothing stands under the name; the next run leaves nothing else."""
     code = """
 import os, sys
-from contconv_cli import writing
+from contconv_cli.pictures import write
 real = os.fsync
 def fsync(descriptor):
     print("writing", flush=True)
     import time; time.sleep(60)
 os.fsync = fsync
-from contconv_cli.main import main
+from contconv_cli.commands import main
 main(sys.argv[1:])
 """
     arguments = ["resize", folder / "in", folder / "out", "--scale", "2"]
@@ -103,7 +103,7 @@ main(sys.argv[1:])
     process.stdout.close()
     left = made(folder)
     assert len(left) == 1 and left[0].startswith(".a.png.")
-    assert given.call(*arguments) == 0
+    assert samples.call(*arguments) == 0
     assert made(folder) == NAMES
 
 
@@ -112,7 +112,7 @@ def test_stopped_by_ctrl_c(folder):
     code = """
 import signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from contconv_cli.main import main
+from contconv_cli.commands import main
 from contconv_cli import run
 def read(*arguments):
     print("reading", flush=True)
@@ -147,7 +147,7 @@ def test_torchrun(folder, bad):
         for name in NAMES[2:]:
             (folder / "in" / name).unlink()
     launcher = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command = [sys.executable, "-m", *launcher, "-m", "contconv_cli.entry", "resize"]
+    command = [sys.executable, "-m", *launcher, "-m", "contconv_cli", "resize"]
     run = subprocess.run(
         [*command, str(folder / "in"), str(folder / "out"), "--scale", "2"],
         capture_output=True,

@@ -8,15 +8,15 @@ from PIL import Image
 from skimage import data
 
 from contconv import resize
-from tests.cli import given
+from tests.cli import samples
 
 LOSSY = (".jpg", ".jpeg", ".webp")
 
 
-@pytest.fixture(params=given.KINDS)
+@pytest.fixture(params=samples.KINDS)
 def kind(request, tmp_path):
     """A picture in a file, and what it should come out as."""
-    suffix, content, channels, dtype = given.KINDS[request.param]
+    suffix, content, channels, dtype = samples.KINDS[request.param]
     path = tmp_path / f"in{suffix}"
     path.write_bytes(content)
     return path, tmp_path / f"out{suffix}", channels, dtype
@@ -24,10 +24,10 @@ def kind(request, tmp_path):
 
 def test_resized_as_the_library_does(kind):
     source, target, channels, dtype = kind
-    assert given.call("resize", source, target, "--size", 27, 30) == 0
-    made = given.pixels(target)
+    assert samples.call("resize", source, target, "--size", 27, 30) == 0
+    made = samples.pixels(target)
     assert made.shape == (30, 27, channels) and made.dtype == dtype
-    before = given.pixels(source)
+    before = samples.pixels(source)
     if before.shape[2] != channels or source.suffix in LOSSY:
         return  # palettes and the like: the shape is what can be compared
     if _has_alpha(source):
@@ -41,12 +41,12 @@ def test_resized_as_the_library_does(kind):
 
 def test_enlarged_by_a_network_that_is_cubic(kind, tmp_path):
     source, target, channels, dtype = kind
-    net = given.cubic_net(tmp_path / "net.safetensors")
+    net = samples.cubic_net(tmp_path / "net.safetensors")
     options = ("--scale", "2", "1.5", "--model", net, "--quality", 100)
-    assert given.call("upscale", source, target, *options) == 0
-    made = given.pixels(target)
+    assert samples.call("upscale", source, target, *options) == 0
+    made = samples.pixels(target)
     assert made.shape == (48, 27, channels) and made.dtype == dtype
-    before = given.pixels(source)
+    before = samples.pixels(source)
     if before.shape[2] != channels:
         return
     if _has_alpha(source):
@@ -59,7 +59,7 @@ def test_enlarged_by_a_network_that_is_cubic(kind, tmp_path):
 
 
 def _has_alpha(path) -> bool:
-    image = given.opened(path)
+    image = samples.opened(path)
     extra = getattr(image, "tag_v2", {}).get(338)
     return image.mode in ("LA", "RGBA", "P") or bool(extra)
 
@@ -80,10 +80,12 @@ def test_colours_do_not_bleed_from_below_transparency(command, tmp_path):
     array[:, :10] = (200, 0, 0, 255)
     array[:, 10:] = (0, 255, 0, 0)
     Image.fromarray(array).save(tmp_path / "in.png")
-    net = given.cubic_net(tmp_path / "net.safetensors")
+    net = samples.cubic_net(tmp_path / "net.safetensors")
     extra = ("--model", net) if command == "upscale" else ()
-    given.call(command, tmp_path / "in.png", tmp_path / "out.png", "--scale", 3, *extra)
-    made = given.pixels(tmp_path / "out.png")
+    samples.call(
+        command, tmp_path / "in.png", tmp_path / "out.png", "--scale", 3, *extra
+    )
+    made = samples.pixels(tmp_path / "out.png")
     seen = made[..., 3] > 0
     assert 0.5 < seen.mean() < 0.6
     assert made[..., 1][seen].max() == 0
@@ -92,8 +94,8 @@ def test_colours_do_not_bleed_from_below_transparency(command, tmp_path):
 
 def test_premultiplied_colours_are_divided(tmp_path):
     """In 16 bits as Pillow does it in 8."""
-    straight, opacity = given.planes(3, np.uint16), np.uint16(32768)
-    alpha = np.full((*given.SHAPE, 1), opacity)
+    straight, opacity = samples.planes(3, np.uint16), np.uint16(32768)
+    alpha = np.full((*samples.SHAPE, 1), opacity)
     multiplied = (straight * (int(opacity) / 65535)).round().astype(np.uint16)
     source, target = tmp_path / "in.tif", tmp_path / "out.tif"
     tifffile.imwrite(
@@ -103,8 +105,8 @@ def test_premultiplied_colours_are_divided(tmp_path):
         extrasamples=["assocalpha"],
         metadata=None,
     )
-    assert given.call("resize", source, target, "--scale", 1) == 0
-    made = given.pixels(target).astype(int)
+    assert samples.call("resize", source, target, "--scale", 1) == 0
+    made = samples.pixels(target).astype(int)
     assert np.abs(made[..., :3] - straight).max() <= 1
     assert (made[..., 3] == opacity).all()
 
@@ -116,7 +118,7 @@ def test_tiles_make_the_same_file(tmp_path):
     for tile in (64, 2000):
         out = tmp_path / f"{tile}.png"
         options = ("--scale", 1.3, 1.7, "--tile", tile, "--ensemble", 2)
-        assert given.call("upscale", tmp_path / "in.png", out, *options) == 0
+        assert samples.call("upscale", tmp_path / "in.png", out, *options) == 0
     made = [(tmp_path / f"{tile}.png").read_bytes() for tile in (64, 2000)]
     assert made[0] == made[1]
 
@@ -125,11 +127,13 @@ def test_the_shipped_network_is_sharper_than_cubic(tmp_path):
     """A photograph, made small and enlarged again: nearer to what it was."""
     photograph = data.astronaut()[60:180, 160:280]
     Image.fromarray(photograph).save(tmp_path / "large.png")
-    given.call("resize", tmp_path / "large.png", tmp_path / "small.png", "--scale", 0.4)
+    samples.call(
+        "resize", tmp_path / "large.png", tmp_path / "small.png", "--scale", 0.4
+    )
     errors = {}
     for command in ("resize", "upscale"):
         out = tmp_path / f"{command}.png"
-        given.call(command, tmp_path / "small.png", out, "--size", 120, 120)
-        apart = given.pixels(out).astype(float) - photograph
+        samples.call(command, tmp_path / "small.png", out, "--size", 120, 120)
+        apart = samples.pixels(out).astype(float) - photograph
         errors[command] = np.square(apart).mean()
     assert errors["upscale"] < 0.7 * errors["resize"]

@@ -1,4 +1,4 @@
-"""What is told of a picture stays; it comes out upright."""
+"""Metadata of pictures is kept; they come out upright."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageCms, ImageOps
 from PIL.TiffImagePlugin import IFDRational
 
-from tests.cli import given
+from tests.cli import samples
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -25,11 +25,11 @@ def described(orientation: int = 1) -> Image.Exif:
 @pytest.mark.parametrize("command", ["upscale", "resize"])
 def test_profile_exif_and_density_are_kept(suffix, command, tmp_path):
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
-    Image.fromarray(given.planes(3)).save(
+    Image.fromarray(samples.planes(3)).save(
         source, icc_profile=PROFILE, exif=described().tobytes(), dpi=(300, 150)
     )
-    assert given.call(command, source, target, "--scale", 1.5) == 0
-    made = given.opened(target)
+    assert samples.call(command, source, target, "--scale", 1.5) == 0
+    made = samples.opened(target)
     assert made.size == (27, 36)
     assert made.info["icc_profile"] == PROFILE
     exif = made.getexif()
@@ -46,18 +46,18 @@ def test_pictures_come_out_upright(orientation, suffix, tmp_path):
     """As Pillow turns them; what is wanted is width and height of what one sees."""
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     exif = described(orientation).tobytes()
-    Image.fromarray(given.planes(3)).save(source, exif=exif)
+    Image.fromarray(samples.planes(3)).save(source, exif=exif)
     upright = _upright(orientation, tmp_path / "known.png")
     width, height = upright.size
-    assert given.call("resize", source, target, "--size", width, height) == 0
-    made = given.opened(target)
+    assert samples.call("resize", source, target, "--size", width, height) == 0
+    made = samples.opened(target)
     assert np.array_equal(np.asarray(made), np.asarray(upright))
     assert made.getexif().get(0x0112, 1) == 1
 
 
 def _upright(orientation: int, path: Path) -> Image.Image:
-    Image.fromarray(given.planes(3)).save(path, exif=described(orientation).tobytes())
-    turned = ImageOps.exif_transpose(given.opened(path))
+    Image.fromarray(samples.planes(3)).save(path, exif=described(orientation).tobytes())
+    turned = ImageOps.exif_transpose(samples.opened(path))
     assert turned is not None
     return turned
 
@@ -65,10 +65,10 @@ def _upright(orientation: int, path: Path) -> Image.Image:
 @pytest.mark.parametrize("suffix", [".jpg", ".tif"])
 def test_density_turns_with_the_picture(suffix, tmp_path):
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
-    image = Image.fromarray(given.planes(3))
+    image = Image.fromarray(samples.planes(3))
     image.save(source, exif=described(6).tobytes(), dpi=(300, 150))
-    assert given.call("resize", source, target, "--scale", 2) == 0
-    assert given.opened(target).info["dpi"] == pytest.approx((150, 300), abs=0.1)
+    assert samples.call("resize", source, target, "--scale", 2) == 0
+    assert samples.opened(target).info["dpi"] == pytest.approx((150, 300), abs=0.1)
 
 
 def test_nested_exif_is_kept(tmp_path):
@@ -78,8 +78,8 @@ def test_nested_exif_is_kept(tmp_path):
     exif[details] = {0x829A: 0.5, interoperability: {1: "R98"}}
     exif[place] = {1: "N"}
     source, target = tmp_path / "in.jpg", tmp_path / "out.jpg"
-    Image.fromarray(given.planes(3)).save(source, exif=exif.tobytes())
-    assert given.call("resize", source, target, "--scale", 2) == 0
+    Image.fromarray(samples.planes(3)).save(source, exif=exif.tobytes())
+    assert samples.call("resize", source, target, "--scale", 2) == 0
     with Image.open(target) as image:
         made = image.getexif()
         assert made.get_ifd(interoperability) == {1: "R98"}
@@ -89,36 +89,38 @@ def test_nested_exif_is_kept(tmp_path):
 @pytest.mark.parametrize("kind", ["16-bit rgb png", "16-bit grey png"])
 def test_png_of_16_bits(kind, tmp_path):
     """Its chunks are read by Pillow as they were written."""
-    from contconv_cli import sixteen
-    from contconv_cli.picture import Metadata
-    from contconv_cli.reading import read
+    from contconv_cli.pictures import sixteen_bits
+    from contconv_cli.pictures.picture import Metadata
+    from contconv_cli.pictures.read import read
 
     path = tmp_path / "in.png"
-    path.write_bytes(given.KINDS[kind][1])
+    path.write_bytes(samples.KINDS[kind][1])
     picture = read(path, 10**6)
     exif = described().tobytes().removeprefix(b"Exif\0\0")
-    told = Metadata(PROFILE, exif, (300.0, 150.0))
-    content = sixteen.png(type(picture)(picture.planes, picture.kind, None, told))
+    metadata = Metadata(PROFILE, exif, (300.0, 150.0))
+    content = sixteen_bits.png(
+        type(picture)(picture.planes, picture.kind, None, metadata)
+    )
     path.write_bytes(content)
-    assert given.call("resize", path, tmp_path / "out.png", "--scale", 2) == 0
-    made = given.opened(tmp_path / "out.png")
+    assert samples.call("resize", path, tmp_path / "out.png", "--scale", 2) == 0
+    made = samples.opened(tmp_path / "out.png")
     assert made.info["icc_profile"] == PROFILE
     assert made.info["dpi"] == pytest.approx((300, 150), abs=0.1)
-    assert given.opened(tmp_path / "out.png").getexif()[0x010F] == "Camera works"
+    assert samples.opened(tmp_path / "out.png").getexif()[0x010F] == "Camera works"
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
 def test_tiff_of_16_bits_comes_out_upright(orientation, tmp_path):
     import tifffile
 
-    array, source = given.planes(3, np.uint16), tmp_path / "in.tif"
+    array, source = samples.planes(3, np.uint16), tmp_path / "in.tif"
     tags = [(0x0112, 3, 1, orientation, True)]
     tifffile.imwrite(source, array, photometric="rgb", metadata=None, extratags=tags)
     turned = {1: array, 3: array[::-1, ::-1], 6: np.rot90(array, -1)}[orientation]
     height, width = turned.shape[:2]
     target = tmp_path / "out.tif"
-    assert given.call("resize", source, target, "--size", width, height) == 0
-    assert np.array_equal(given.pixels(target), turned)
+    assert samples.call("resize", source, target, "--size", width, height) == 0
+    assert np.array_equal(samples.pixels(target), turned)
 
 
 def test_tiff_of_16_bits(tmp_path):
@@ -127,7 +129,7 @@ def test_tiff_of_16_bits(tmp_path):
     source = tmp_path / "in.tif"
     tifffile.imwrite(
         source,
-        given.planes(3, np.uint16),
+        samples.planes(3, np.uint16),
         photometric="rgb",
         iccprofile=PROFILE,
         resolution=(300, 150),
@@ -136,19 +138,19 @@ def test_tiff_of_16_bits(tmp_path):
         software=False,
         extratags=[(0x010F, 2, 0, "Camera works", True)],
     )
-    assert given.call("upscale", source, tmp_path / "out.tif", "--scale", 2) == 0
-    made = given.opened(tmp_path / "out.tif")
+    assert samples.call("upscale", source, tmp_path / "out.tif", "--scale", 2) == 0
+    made = samples.opened(tmp_path / "out.tif")
     assert made.info["icc_profile"] == PROFILE
     assert made.info["dpi"] == pytest.approx((300, 150))
     assert made.tag_v2[0x010F] == "Camera works"  # type: ignore
 
 
 def test_16_bits_become_8_with_a_word(tmp_path, capsys):
-    suffix, content, *_ = given.KINDS["16-bit rgb png"]
+    suffix, content, *_ = samples.KINDS["16-bit rgb png"]
     (tmp_path / f"in{suffix}").write_bytes(content)
     target = tmp_path / "out.webp"
     arguments = ("--size", 18, 24, "--quality", 100)
-    assert given.call("resize", tmp_path / "in.png", target, *arguments) == 0
+    assert samples.call("resize", tmp_path / "in.png", target, *arguments) == 0
     assert "8 of the 16 bits are kept" in capsys.readouterr().err
-    expected = (given.planes(3, np.uint16) / 257).round()
-    assert np.abs(given.pixels(target) - expected).max() <= 1
+    expected = (samples.planes(3, np.uint16) / 257).round()
+    assert np.abs(samples.pixels(target) - expected).max() <= 1

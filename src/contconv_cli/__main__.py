@@ -4,9 +4,9 @@ import sys
 
 
 def main() -> None:
-    """Run `contconv_cli.main.main`."""
+    """Run `contconv_cli.commands.main`."""
     try:
-        from contconv_cli.main import main as run
+        from contconv_cli.commands import main as run
 
         run()
     except ModuleNotFoundError as error:

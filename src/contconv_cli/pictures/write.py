@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from contconv_cli import sixteen
 from contconv_cli.errors import PictureError
-from contconv_cli.forms import form_of
-from contconv_cli.picture import Picture
+from contconv_cli.pictures import sixteen_bits
+from contconv_cli.pictures.formats import form_of
+from contconv_cli.pictures.picture import Picture
 
 _MODES = {"grey": "L", "rgb": "RGB", "cmyk": "CMYK"}
 _LARGEST = {"JPEG": 65535, "WEBP": 16383}
@@ -48,9 +48,9 @@ def encoded(picture: Picture, path: Path, quality: int) -> bytes:
     """
     form = form_of(path)
     if picture.white > 255 and form == "PNG":
-        return sixteen.png(picture)
+        return sixteen_bits.png(picture)
     if picture.white > 255 and form == "TIFF":
-        return sixteen.tiff(picture)
+        return sixteen_bits.tiff(picture)
     file = BytesIO()
     _image(picture.in_8_bits()).save(file, form, **_options(picture, form, quality))
     return file.getvalue()
@@ -65,19 +65,19 @@ def _image(picture: Picture) -> Image.Image:
 
 
 def _options(picture: Picture, form: str, quality: int) -> dict[str, Any]:
-    told = picture.metadata
+    metadata = picture.metadata
     options: dict[str, Any] = {
         "JPEG": {"quality": quality, "subsampling": 0},
         "WEBP": {"quality": quality, "lossless": quality == 100},
         # Pillow compresses by libtiff, which does not write the nested parts of EXIF.
-        "TIFF": {"compression": None if told.exif else "tiff_deflate"},
+        "TIFF": {"compression": None if metadata.exif else "tiff_deflate"},
         "PNG": {},
     }[form]
-    if told.icc:
-        options["icc_profile"] = told.icc
-    if told.exif:
+    if metadata.icc:
+        options["icc_profile"] = metadata.icc
+    if metadata.exif:
         # Signed, as in JPEG files: Pillow takes the signature off where none belongs.
-        options["exif"] = b"Exif\0\0" + told.exif
-    if told.dpi and form != "WEBP":
-        options["dpi"] = told.dpi
+        options["exif"] = b"Exif\0\0" + metadata.exif
+    if metadata.dpi and form != "WEBP":
+        options["dpi"] = metadata.dpi
     return options

@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 
 from contconv.models import SuperResolutionNet
-from contconv_cli.main import main
+from contconv_cli.commands import main
 
 SHAPE = (24, 18)
 

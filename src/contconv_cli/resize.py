@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from contconv import resize
-from contconv_cli.alpha import filled
-from contconv_cli.picture import Picture
+from contconv_cli.pictures.alpha import filled
+from contconv_cli.pictures.picture import Picture
 from contconv_cli.sizes import Wanted
 
 

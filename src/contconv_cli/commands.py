@@ -11,9 +11,8 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from contconv_cli.errors import PictureError, SetupError
-from contconv_cli.files import Share, jobs
+from contconv_cli.jobs import Share, barrier, jobs
 from contconv_cli.sizes import as_wanted, joined
-from contconv_cli.together import meet
 
 MOST_PIXELS = 2**28
 
@@ -75,7 +74,7 @@ def upscale(
     """
 
     def maker():
-        from contconv_cli.enlarging import enlarger
+        from contconv_cli.enlarge import enlarger
 
         return enlarger(model, device, tile, ensemble, Share.own())
 
@@ -106,7 +105,7 @@ def resize(
     """
 
     def maker():
-        from contconv_cli.resizing import Resizer
+        from contconv_cli.resize import Resizer
 
         return Resizer(kernel, antialias)
 
@@ -151,7 +150,7 @@ def _run(
     tally = run(found, order, share)
     if not found[0].alone or tally.made:
         tell(tally, target, share, time.perf_counter() - started)
-    meet(share.count)
+    barrier(share.count)
     return 1 if tally.failed else 0
 
 

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from contconv_cli import placing
-from tests.cli import given
+from contconv_cli import output
+from tests.cli import samples
 
 
 def partial(folder, process, machine=None, name="a.png"):
-    machine = placing._machine() if machine is None else machine
+    machine = output._machine() if machine is None else machine
     path = folder / f".{name}.{machine}-{process}.partial"
     path.write_text("half")
     return path
@@ -34,7 +34,7 @@ def test_only_what_the_dead_left_is_removed(tmp_path, dead):
         partial(tmp_path, dead, "elsewhere"),
         partial(tmp_path, dead, name="b.png"),
     ]
-    placing.clear([tmp_path / "a.png", tmp_path / "none" / "a.png"])
+    output.clear([tmp_path / "a.png", tmp_path / "none" / "a.png"])
     assert not left.exists() and not old.exists()
     assert all(path.exists() for path in kept)
 
@@ -42,9 +42,9 @@ def test_only_what_the_dead_left_is_removed(tmp_path, dead):
 def test_a_run_that_skips_removes_it_too(tmp_path, dead):
     for folder in ("in", "out"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "a.png").write_bytes(given.KINDS["rgb png"][1])
+        (tmp_path / folder / "a.png").write_bytes(samples.KINDS["rgb png"][1])
     left = partial(tmp_path / "out", dead)
-    assert given.call("resize", tmp_path / "in", tmp_path / "out", "--scale", 2) == 0
+    assert samples.call("resize", tmp_path / "in", tmp_path / "out", "--scale", 2) == 0
     assert not left.exists()
 
 
@@ -54,7 +54,7 @@ def test_interrupted_while_it_writes(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        placing.put(b"content", tmp_path / "a.png")
+        output.put(b"content", tmp_path / "a.png")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -65,16 +65,16 @@ def test_a_disk_that_is_full(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_text("old")
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(
-        placing.PictureError, match=r"a\.png cannot be written: No space"
+        output.PictureError, match=r"a\.png cannot be written: No space"
     ):
-        placing.put(b"content", tmp_path / "a.png")
+        output.put(b"content", tmp_path / "a.png")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
 
 
 def test_places_are_checked_before_anything_is_made(tmp_path, capsys, monkeypatch):
-    (tmp_path / "in.png").write_bytes(given.KINDS["rgb png"][1])
+    (tmp_path / "in.png").write_bytes(samples.KINDS["rgb png"][1])
     target = tmp_path / "new" / "out.png"
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     arguments = ("--scale", 2, "--model", "none.safetensors")
-    assert given.call("upscale", tmp_path / "in.png", target, *arguments) == 1
+    assert samples.call("upscale", tmp_path / "in.png", target, *arguments) == 1
     assert f"out.png cannot be written: {tmp_path} is not" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import tifffile
 from PIL import Image
 
 from contconv_cli.errors import PictureError
-from contconv_cli.picture import Kind, Metadata, Picture
+from contconv_cli.pictures.picture import Kind, Metadata, Picture
 
 _BITS, _PNG_SIGNATURE = 258, b"\x89PNG\r\n\x1a\n"
 _KINDS: dict[int, Kind] = {1: "grey", 3: "rgb", 4: "cmyk"}
@@ -87,10 +87,10 @@ def png(picture: Picture) -> bytes:
 
 def tiff(picture: Picture) -> bytes:
     """A TIFF file of 16 bits."""
-    array, file, told = _pixels(picture), BytesIO(), picture.metadata
+    array, file, metadata = _pixels(picture), BytesIO(), picture.metadata
     options: dict[str, Any] = {}
-    if told.dpi:
-        options |= {"resolution": told.dpi, "resolutionunit": "INCH"}
+    if metadata.dpi:
+        options |= {"resolution": metadata.dpi, "resolutionunit": "INCH"}
     if picture.alpha is not None:
         options["extrasamples"] = ["unassalpha"]
     tifffile.imwrite(
@@ -99,10 +99,10 @@ def tiff(picture: Picture) -> bytes:
         photometric=_PHOTOMETRIC[picture.kind],  # type: ignore
         planarconfig="contig" if array.shape[2] > 1 else None,
         compression="zlib",
-        iccprofile=told.icc,
+        iccprofile=metadata.icc,
         metadata=None,
         software=False,
-        extratags=_text_tags(told.exif),
+        extratags=_text_tags(metadata.exif),
         **options,
     )
     return file.getvalue()
@@ -126,16 +126,16 @@ def _text_tags(exif: bytes | None) -> list[tuple[int, int, int, str, bool]]:
     return [(tag, 2, 0, text, True) for tag, text in texts.items()]
 
 
-def _chunks(told: Metadata) -> bytes:
-    """Chunks of a PNG file for what is told of it."""
+def _chunks(metadata: Metadata) -> bytes:
+    """Chunks of a PNG file for its metadata."""
     chunks = b""
-    if told.icc:
-        chunks += _chunk(b"iCCP", b"ICC\0\0" + zlib.compress(told.icc))
-    if told.dpi:
-        across, down = (round(dpi / 0.0254) for dpi in told.dpi)
+    if metadata.icc:
+        chunks += _chunk(b"iCCP", b"ICC\0\0" + zlib.compress(metadata.icc))
+    if metadata.dpi:
+        across, down = (round(dpi / 0.0254) for dpi in metadata.dpi)
         chunks += _chunk(b"pHYs", struct.pack(">IIB", across, down, 1))
-    if told.exif:
-        chunks += _chunk(b"eXIf", told.exif)
+    if metadata.exif:
+        chunks += _chunk(b"eXIf", metadata.exif)
     return chunks
 
 

@@ -1,11 +1,16 @@
 """Which pictures are made from which, and which of them this process makes."""
 
 import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from contconv_cli.errors import PictureError
-from contconv_cli.forms import SUFFIXES, form_of
+from contconv_cli.pictures.formats import SUFFIXES, form_of
+
+# Seconds between two looks at who has come.
+_PAUSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,23 @@ class Share:
             return cls()
         rank, count, local = (int(os.environ.get(name, 0)) for name in names)
         return cls(rank, count, local)
+
+
+def barrier(count: int) -> None:
+    """Wait until so many processes have come here, if `torchrun` started them.
+
+    As soon as one ends with another exit code than 0, it stops the others, whatever
+    they have still to do. A counter in its store is enough: no process group is made.
+    """
+    if count == 1 or "TORCHELASTIC_RUN_ID" not in os.environ:
+        return
+    from torch.distributed.rendezvous import rendezvous
+
+    with suppress(RuntimeError):  # the store has gone, and with it whom to wait for
+        store, _, _ = next(rendezvous("env://"))
+        store.add("ended", 1)
+        while store.add("ended", 0) < count:
+            time.sleep(_PAUSE)
 
 
 def jobs(source: Path, target: Path) -> list[Job]:

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from contconv.models import SuperResolutionNet
-from contconv.models.superres.network import WeightsError, count_tiles, load
-from contconv_cli.alpha import filled
+from contconv.models.superres import WeightsError, count_tiles, load
 from contconv_cli.errors import SetupError
-from contconv_cli.files import Share
-from contconv_cli.picture import Picture
+from contconv_cli.jobs import Share
+from contconv_cli.pictures.alpha import filled
+from contconv_cli.pictures.picture import Picture
 from contconv_cli.sizes import Wanted
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from contconv_cli.errors import PictureError
-from contconv_cli.exif import exif_and_orientation
-from contconv_cli.picture import Kind, Metadata, Picture, swaps_sides
-from contconv_cli.sixteen import is_sixteen_bits, read_planes
+from contconv_cli.pictures.exif import exif_and_orientation
+from contconv_cli.pictures.picture import Kind, Metadata, Picture, swaps_sides
+from contconv_cli.pictures.sixteen_bits import is_sixteen_bits, read_planes
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF")
 

@@ -1,0 +1,1 @@
+"""Pictures in files: read, changed as arrays, written with what belongs to them."""

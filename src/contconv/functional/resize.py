@@ -13,7 +13,7 @@ from contconv._runtime.arguments import as_sizes
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import is_channels_last, like_layout
 from contconv._runtime.shapes import Num, no_type_check
-from contconv.engines.weights import axis_weights
+from contconv.engines.weights import normalized_weights
 from contconv.functional.call import as_kernel
 from contconv.functional.conv import apply_kernel
 from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
@@ -96,7 +96,7 @@ def _axis_by_axis(
         dtype = torch.float64
     first = 1 if last else 2
     passes = [
-        Pass(first + i, axis_weights(kernel, i, grid, dtype, image.device))
+        Pass(first + i, normalized_weights(kernel, i, grid, dtype, image.device))
         for i in _order(grid.axes, image.dtype)
     ]
     out = resampled(pixels, passes)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid
-from contconv._grid.taps import axis_taps
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float, Int
 from contconv.engines.problem import Problem
+from contconv.engines.weights import axis_weights
 from contconv.kernels import SeparableKernel
 
 # Most functions of the last axis: a kernel holds a sum for each.
@@ -70,11 +70,10 @@ def tables(problem: Problem) -> Tables:
 
 def _by_axes(problem: Problem, kernel: SeparableKernel, grid: AxisGrid) -> Tables:
     factors = []
-    for i, axis in enumerate(grid.axes):
+    for i in range(len(grid.axes)):
         device = problem.image.device
-        taps = axis_taps(axis, grid.padding_mode, problem.basis_dtype, device)
-        values = kernel.axis_basis(taps.distance, i) * taps.weight[..., None]
-        factors.append(Factor(taps.source.int(), values))
+        found = axis_weights(kernel, i, grid, problem.basis_dtype, device)
+        factors.append(Factor(found.source.int(), found.values))
     if len(factors) == 1:
         return Tables(factors[0], _one(factors[0].basis), 1)
     a, *others, b = factors

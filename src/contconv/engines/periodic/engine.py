@@ -35,6 +35,7 @@ from contconv.engines.periodic.strided import (
     write,
 )
 from contconv.engines.problem import Cost, Problem
+from contconv.engines.weights import phase_weights
 
 CONV = (F.conv1d, F.conv2d, F.conv3d)
 
@@ -191,16 +192,12 @@ def _phase_basis(
     problem: Problem, plan: tuple[PhaseGroups, ...]
 ) -> Float[Tensor, "phases taps rank"]:
     """The basis at the distances of every phase, times their weights."""
-    ndim, dtype = len(plan), problem.basis_dtype
-    distances, weight = [], torch.ones((), dtype=dtype, device=problem.image.device)
-    for i, (axis, runs) in enumerate(zip(_axes(problem), plan, strict=True)):
-        shape = [1] * (2 * ndim)
-        values = phase_taps(axis, runs, dtype, problem.image.device)
-        shape[i], shape[ndim + i] = values[0].shape
-        distances.append(values[0].view(shape))
-        weight = weight * values[1].view(shape)
-    basis = problem.kernel.basis(torch.stack(torch.broadcast_tensors(*distances), -1))
-    return (basis * weight[..., None]).flatten(0, ndim - 1).flatten(1, -2)
+    taps = [
+        phase_taps(axis, groups, problem.basis_dtype, problem.image.device)
+        for axis, groups in zip(_axes(problem), plan, strict=True)
+    ]
+    values = phase_weights(problem.kernel.basis, taps)
+    return values.flatten(0, len(plan) - 1).flatten(1, -2)
 
 
 def _parts(

@@ -24,13 +24,12 @@ from contconv._runtime.cache import cached
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Cost, Problem
-from contconv.engines.separable.bands import Band, axis_bands, band_width
+from contconv.engines.separable.bands import Band, axis_bands, band_width, weights_of
 from contconv.engines.separable.channels_first import early_planes, late_planes
 from contconv.engines.separable.channels_last import run_steps
 from contconv.engines.separable.plan import Plan, best_plan, usual_order
 from contconv.engines.separable.resample import Along
 from contconv.engines.separable.row_blocks import BLOCK_ELEMENTS, in_pieces, pieces
-from contconv.engines.weights import axis_basis
 from contconv.kernels import SeparableKernel
 
 # With fewer channels, on either side of the head, they are taken as planes.
@@ -69,10 +68,10 @@ def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
     """In pieces, where there are several, and where autograd alone looks on."""
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
     if is_transformed():
-        axes = [axis_basis(problem, i) for i in range(ndim)]
+        axes = [weights_of(problem, i) for i in range(ndim)]
         return _run(usual_order(ndim), image, _head(problem), axes)
     head, bands, plan = prepared(problem)
-    if not any(one[0].weights.requires_grad for one in bands):
+    if not any(one[0].values.requires_grad for one in bands):
         slab = plan.largest * problem.groups // image.shape[2]
         parts = pieces(len(image), image.shape[2], bands[0], slab)
         if len(parts) > 1:

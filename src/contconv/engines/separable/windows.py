@@ -68,4 +68,4 @@ def _part(bands: list[Band], wanted: slice) -> AxisWindow:
 
 
 def _normalized(band: Band) -> Band:
-    return band._replace(weights=band.weights / band.weights.sum(1, keepdim=True))
+    return band._replace(values=band.values / band.values.sum(1, keepdim=True))

@@ -7,17 +7,16 @@ import pytest
 
 from benchmarks import records
 from benchmarks.records import REPOSITORY
-from experiments import RESULTS
-from experiments import table as _table
+from experiments import RESULTS, table
 from experiments.__main__ import NAMES
-from experiments.shared import networks as _networks
+from experiments.shared import networks
 from training.errors import DataError
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_quick_variant(name, tmp_path, monkeypatch):
     """The claim holds; the plot needs the record alone, as read back from its file."""
-    monkeypatch.setattr(_networks, "WORKING", tmp_path / "networks")
+    monkeypatch.setattr(networks, "WORKING", tmp_path / "networks")
     experiment = import_module(f"experiments.claims.{name}")
     try:
         result = experiment.run(experiment.QUICK)
@@ -37,7 +36,7 @@ def test_quick_variant(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", NAMES)
 def test_committed_record(name):
     """It holds the claim, and was made by the full setting as it stands now."""
-    if name in _table.missing():
+    if name in table.missing():
         pytest.skip(f"{name} HAS NO RECORD: python -m experiments {name}")
     experiment = import_module(f"experiments.claims.{name}")
     record = records.read(RESULTS / f"{name}.json")
@@ -54,12 +53,13 @@ def test_unknown_name(capsys):
         main("nothing")
 
 
-def test_readme_has_the_table_of_the_records():
+def test_readme_has_rows_of_the_records():
     """`python -m experiments table` writes it."""
     readme = (REPOSITORY / "README.md").read_text()
-    found = readme.split(_table.START)[1].split(_table.END)[0].strip()
-    assert found == _table.table("docs/gallery.md")
+    found = readme.split(table.START)[1].split(table.END)[0].strip()
+    assert found == table.highlights("docs/gallery.md")
+    assert found.count("\n") == 1 + len(table.HIGHLIGHTS)
 
 
 def test_every_experiment_is_in_the_gallery():
-    assert sorted(_table.ORDER) == sorted(NAMES)
+    assert sorted(table.ORDER) == sorted(NAMES)

@@ -32,7 +32,6 @@ def _section(name: str, module: ModuleType, record: dict[str, Any]) -> Iterator[
         for row in module.compared(record["result"]):
             yield "| " + " | ".join(row) + " |"
         yield ""
-    minutes = record["seconds"] / 60
-    taken = f"{record['seconds']:.0f} s" if minutes < 2 else f"{minutes:.0f} min"
+    taken = _table.taken(name)
     yield f"*`python -m experiments {name}`; {taken}. {source(record)}*"
     yield ""

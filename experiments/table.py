@@ -66,6 +66,14 @@ def missing() -> list[str]:
     return [name for name in ORDER if not (RESULTS / f"{name}.json").exists()]
 
 
+def taken(name: str) -> str:
+    """How long an experiment took at its full setting, such as ``40 s`` or ``3 min``."""
+    if name in missing():
+        return "not run"
+    seconds = records.read(RESULTS / f"{name}.json")["seconds"]
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
 def claim(module: ModuleType) -> str:
     """An experiment's claim: the first sentence of its file."""
     return (module.__doc__ or "").partition("\n")[0]

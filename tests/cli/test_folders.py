@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from PIL import Image
@@ -87,7 +86,7 @@ from contconv_cli.pictures import write
 real = os.fsync
 def fsync(descriptor):
     print("writing", flush=True)
-    import time; time.sleep(60)
+    import signal; signal.pause()
 os.fsync = fsync
 from contconv_cli.commands import main
 main(sys.argv[1:])
@@ -116,7 +115,7 @@ from contconv_cli.commands import main
 from contconv_cli import run
 def read(*arguments):
     print("reading", flush=True)
-    import time; time.sleep(60)
+    signal.pause()
 run.read = read
 main(sys.argv[1:])
 """
@@ -129,7 +128,6 @@ main(sys.argv[1:])
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "reading\n"
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()
     assert process.returncode == 130

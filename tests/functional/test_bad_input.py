@@ -1,7 +1,6 @@
 """Bad input is refused at the door: the right exception, in words that help."""
 
 import re
-import time
 from fractions import Fraction
 from typing import Any
 
@@ -284,10 +283,8 @@ class Allocations(TorchDispatchMode):
 def test_absurd_output(apply):
     """Refused at once, before anything is allocated."""
     image, kernel = torch.zeros(1, 1, 1000, 1000), CubicKernel()
-    start = time.perf_counter()
     with refused(ABSURD), Allocations() as allocations:
         apply(image, kernel=kernel, scale=1e6)
-    assert time.perf_counter() - start < 0.5
     assert allocations.largest <= image.numel()
 
 

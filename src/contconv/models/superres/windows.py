@@ -1,7 +1,7 @@
 """Parts of what a network makes of a picture."""
 
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ _REFINE_REACH = 1
 Window = tuple[slice, ...]  # for each axis, from where to where
 
 
+@runtime_checkable
 class Enlarger(Protocol):
     """The three parts of a network that enlarges."""
 

@@ -32,6 +32,6 @@ def _section(name: str, module: ModuleType, record: dict[str, Any]) -> Iterator[
         for row in module.compared(record["result"]):
             yield "| " + " | ".join(row) + " |"
         yield ""
-    taken = _table.taken(name)
+    taken = table.taken(name)
     yield f"*`python -m experiments {name}`; {taken}. {source(record)}*"
     yield ""

@@ -14,7 +14,7 @@ from contconv._grid.ratio import Scale, Size
 from contconv._runtime.memory import shortage
 from contconv._runtime.shapes import Float, no_type_check
 from contconv._runtime.text import readable
-from contconv.engines import ENGINES, Engine, Problem, choose
+from contconv.engines import ENGINES, Problem, choose, trial
 from contconv.functional.call import Call, as_call
 from contconv.functional.conv import as_problem
 from contconv.functional.explanation import Candidate, Explanation
@@ -79,7 +79,7 @@ def explain(
     output_shape = (image.shape[0], call.out_channels, *call.grid.out_shape)
     return Explanation(
         engine=next(name for name, engine in ENGINES.items() if engine is chosen),
-        engines={name: _candidate(engine, problem) for name, engine in ENGINES.items()},
+        engines={name: _candidate(name, problem) for name in ENGINES},
         input_shape=tuple(input.shape),
         output_shape=output_shape if call.batched else output_shape[1:],
         problem="\n".join(_words(call, groups, output_shape)),
@@ -113,8 +113,12 @@ def _like(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
     return one.expand(tensor.shape).requires_grad_(tensor.requires_grad)
 
 
-def _candidate(engine: Engine, problem: Problem) -> Candidate:
-    if reasons := engine.unsupported(problem):
+def _candidate(name: str, problem: Problem) -> Candidate:
+    engine = ENGINES[name]
+    reasons = engine.unsupported(problem)
+    if failure := trial.known_failure(name, problem):
+        reasons = [*reasons, f"it failed its trial: {failure}"]
+    if reasons:
         return Candidate(reasons, None, None)
     cost, image = engine.cost(problem), problem.image
     device = torch.device("cpu") if image.is_meta else image.device

@@ -11,6 +11,9 @@ PyTorch may use it for matrices, else in three parts. Nothing is added by atomic
 same tiles give the same bits.
 """
 
+import math
+import os
+from functools import cache
 from importlib.util import find_spec
 
 import torch
@@ -26,10 +29,6 @@ from contconv.kernels import SeparableKernel
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
-# Where it runs; tests add "cpu", for Triton's interpreter.
-DEVICES = {"cuda"}
-
-_IS_INSTALLED = find_spec("triton") is not None
 
 # What tensor cores take at least, of channels in and out.
 _MIN_TILE_CHANNELS = 16
@@ -40,9 +39,9 @@ _MAX_TABLE_PIXELS = 2**31 - 1
 
 def unsupported(problem: Problem) -> list[str]:
     reasons, image = [], problem.image
-    if not _IS_INSTALLED:
+    if not _is_installed():
         reasons.append("triton is not installed")
-    if image.device.type not in DEVICES:
+    if image.device.type != "cuda" and not _is_interpreted(image):
         # A tensor on "meta" stands for one in main memory.
         where = "cpu" if image.is_meta else image.device
         reasons.append(f"needs a CUDA tensor, got one on {where}")
@@ -59,6 +58,16 @@ def unsupported(problem: Problem) -> list[str]:
             f"{pixels} pixels; at most {_MAX_TABLE_PIXELS} fit into its tables"
         )
     return reasons
+
+
+@cache
+def _is_installed() -> bool:
+    return find_spec("triton") is not None
+
+
+def _is_interpreted(image: Tensor) -> bool:
+    """Whether Triton would interpret its kernels: on a CPU, for tests, very slowly."""
+    return image.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1"
 
 
 def _too_old(device: torch.device) -> list[str]:
@@ -87,6 +96,8 @@ def cost(problem: Problem) -> Cost:
     time = 60_000 + 3e-5 * mixed * filled + 5e-5 * moments * grid.taps
     time += 4e-3 * (problem.numbers + table)
     copies = problem.image.numel() * problem.image.element_size()
+    if _is_interpreted(problem.image):
+        time = math.inf
     return Cost(
         multiply_adds=moments * grid.taps + mixed,
         memory=problem.basis_dtype.itemsize * 2 * table + copies,

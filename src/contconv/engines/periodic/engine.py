@@ -46,11 +46,6 @@ MAX_PHASES = 64
 # ns: 30 us, and 0.4 ns for each value of the image, which is read and rearranged.
 CALL, READ = 4_000_000, 60
 
-# Where convolutions are cuDNN's, and the prices are those of a large GPU: 30 us for a
-# call, 20 fs for a multiply-add, 4 ps for a number. They are estimates, beside those of
-# `fused`; nothing was timed there.
-GPUS = {"cuda"}
-
 # Bytes of results that stay in the cache until they are interleaved.
 CHUNK_BYTES = 4 * 2**20
 
@@ -77,7 +72,9 @@ def cost(problem: Problem) -> Cost:
     work = _products_per_tap(problem) * _taps(plan) + weights * rank
     calls = prod([*map(len, plan)])
     time = 155_000 * calls + 0.0065 * work + 0.023 * problem.numbers
-    if problem.image.device.type in GPUS:
+    if problem.image.device.type == "cuda":
+        # cuDNN's on a large GPU: 30 us for a call, 20 fs for a multiply-add, 4 ps for a
+        # number. They are estimates, beside those of `fused`; nothing was timed there.
         time = 30_000 * calls + 2e-5 * work + 4e-3 * problem.numbers
     return Cost(
         multiply_adds=work,

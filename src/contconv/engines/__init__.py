@@ -1,4 +1,4 @@
-"""Engines: one operator, several ways to compute it; the list, and the choice."""
+"""Engines: the ways to compute the operator, and the choice between them."""
 
 from math import prod
 
@@ -33,7 +33,7 @@ def check_engine(name: str) -> None:
 
 
 def choose(problem: Problem, engine: str) -> tuple[Engine, Cost]:
-    """The engine of that name, or with "auto" the fastest; and what it will spend.
+    """The engine of that name, or the fastest one for "auto"; and its cost.
 
     Raises:
         ValueError: If the named engine cannot run it, with the reasons.

@@ -26,7 +26,7 @@ _CHANNELS, _SHAPE, _SCALE = 16, (9, 10), 0.7391
 
 
 class Kind(NamedTuple):
-    """What a trial stands for."""
+    """The kind of problem that a trial stands for."""
 
     device: str
     dtype: torch.dtype

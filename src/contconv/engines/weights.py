@@ -79,7 +79,7 @@ def _cached_products(
 def _products(
     problem: Problem, kernel: SeparableKernel, grid: AxisGrid, rows: slice
 ) -> TapWeights:
-    """As outer products: the functions are evaluated once per axis, not per pixel."""
+    """Outer products of the axes: one basis per axis instead of one per pixel."""
     dtype, device = problem.basis_dtype, problem.image.device
     source = torch.zeros(1, 1, dtype=torch.int64, device=device)
     functions = []
@@ -178,7 +178,7 @@ def _normalized_weights(
 def padded(
     weights: NormalizedWeights,
 ) -> tuple[Int[Tensor, "out taps"], Float[Tensor, "out taps"]]:
-    """The pixels, all within the image, and what they count."""
+    """The pixels after padding, all within the image, and their weights."""
     axis, mode, pixel, values, _ = weights
     inside = is_source(pixel, axis.in_size, mode)
     values = values if inside is None else values * inside

@@ -1,4 +1,4 @@
-"""The sum over taps first, then one product with the head: Eq. 1, its sums exchanged.
+"""Eq. 1 with its sums exchanged: over the taps first, then one product with the head.
 
 With the kernel a basis times a head, ``K(d)[o, c] = sum_r basis(d)[r] head[o, c, r]``,
 
@@ -90,7 +90,7 @@ def _write(
     head: Tensor,
     out: Float[Tensor, "n out p"],
 ) -> None:
-    """Some images at a time, and of them what the slab sees: no copy of the input."""
+    """Write the output of a slab, of a few images and the pixels it reads at a time."""
     if not out.numel():
         return
     low, high = (int(end) for end in weights.source.aminmax())

@@ -81,7 +81,7 @@ def _too_old(device: torch.device) -> list[str]:
 
 
 def cost(problem: Problem) -> Cost:
-    """By an estimate of a large GPU: none was timed. It competes with `periodic` there.
+    """The time is an estimate for a large GPU, on which nothing was timed.
 
     Of the other engines, the times are those of CPU cores: on a GPU they never win.
     """

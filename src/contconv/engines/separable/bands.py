@@ -15,7 +15,7 @@ from contconv.kernels import SeparableKernel
 
 
 class Band(NamedTuple):
-    """What some consecutive outputs take from their window of the input."""
+    """Dense weights of consecutive output pixels over their window of the input."""
 
     outputs: slice
     inputs: slice | Tensor  # a tensor where the window wraps around
@@ -23,7 +23,7 @@ class Band(NamedTuple):
 
 
 def axis_bands(problem: Problem, i: int, times: int = 1) -> list[Band]:
-    """The bands of axis ``i``, so many times as wide as is usual."""
+    """The bands of axis ``i``, each ``times`` as many outputs as usual."""
     assert isinstance(problem.grid, AxisGrid)
     assert isinstance(problem.kernel, SeparableKernel)
     axis, key = problem.grid.axes[i], problem.kernel.axis_key(i)

@@ -65,7 +65,7 @@ def cost(problem: Problem) -> Cost:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
-    """In pieces, where there are several, and where autograd alone looks on."""
+    """The output; block by block, where there are several and nothing transforms it."""
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
     if is_transformed():
         axes = [weights_of(problem, i) for i in range(ndim)]
@@ -81,7 +81,7 @@ def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
 
 
 class Prepared(NamedTuple):
-    """What a separable convolution is made of, beside the image."""
+    """Head, bands and order of a separable convolution, for one shape of image."""
 
     head: Float[Tensor, "g o i *ranks"]
     bands: list[list[Band]]
@@ -90,12 +90,12 @@ class Prepared(NamedTuple):
     def run(
         self, image: Float[Tensor, "n c *in_shape"], bands: list[list[Band]]
     ) -> Float[Tensor, "n mixed *out_shape"]:
-        """The outputs of these bands, some of ours."""
+        """The outputs of some of the bands."""
         return _run(self.plan.order, image, self.head, bands)
 
 
 def prepared(problem: Problem) -> Prepared:
-    """All that depends on the shape of the image alone."""
+    """Head, bands and order, from the shape of the image alone."""
     head, ndim = _head(problem), problem.kernel.ndim
     few = _are_few(*head.shape[:3])
     # Rows of single numbers are multiplied best by large matrices.

@@ -22,7 +22,7 @@ Along = AxisWeights | list[Band]
 
 
 class Block(NamedTuple):
-    """A band as a matrix: what some rows of the output take from some of the input."""
+    """A band as a matrix from input rows to output rows."""
 
     outputs: slice
     inputs: slice | Tensor

@@ -1,4 +1,4 @@
-"""A continuous layer whose kernel depends on the scale, too."""
+"""ScaleAwareKernel: a learned kernel that depends on the scale, too."""
 
 from collections.abc import Hashable
 from typing import Any

@@ -1,4 +1,4 @@
-"""The continuous convolution that lands on the grid that is asked for."""
+"""Upsampler: the continuous convolution from the features to the output grid."""
 
 from torch import Tensor
 

@@ -59,7 +59,7 @@ def reading(
 def windows(
     image: Float[Tensor, "n c *in_shape"], readings: Sequence[Sequence[StridedRead]]
 ) -> Iterator[tuple[Tensor, tuple[StridedRead, ...]]]:
-    """The images to convolve for all combinations of readings, the last axis fastest."""
+    """The images to convolve for every combination of readings, last axis fastest."""
     if not readings:
         yield image, ()
         return

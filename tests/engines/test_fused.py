@@ -18,7 +18,7 @@ from contconv import continuous_conv, explain
 from contconv.engines import ENGINES, Problem, choose
 from contconv.engines.fused import engine as fused
 from contconv.engines.periodic import engine as periodic
-from contconv.functional.call import _grid
+from contconv.functional.call import as_call
 from contconv.kernels import CosineKernel
 from tests.engines.compiled_for_gpus import LAUNCHES
 from tests.engines.in_triton_interpreter import CHECKS
@@ -77,8 +77,7 @@ def problem(
     image: torch.Tensor, scale: float = 0.7391, channels: int = 64, k: int = 3
 ) -> Problem:
     kernel = CosineKernel(channels, channels, (k, k), device=image.device)
-    grid = _grid(image, kernel, scale, None, None, "zeros", False)
-    return Problem(image, kernel, grid, 1)
+    return Problem(image, kernel, as_call(image, kernel, scale=scale).grid, 1)
 
 
 def test_refuses_with_reasons(monkeypatch):

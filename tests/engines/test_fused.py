@@ -18,7 +18,7 @@ from torch._subclasses import FakeTensorMode
 from contconv import continuous_conv, explain
 from contconv.engines import ENGINES, Problem, choose, trial
 from contconv.engines.fused import engine as fused
-from contconv.functional.call import _grid
+from contconv.functional.call import as_call
 from contconv.kernels import CosineKernel
 from tests.engines.compiled_for_gpus import LAUNCHES
 from tests.engines.in_triton_interpreter import CHECKS
@@ -76,10 +76,10 @@ def test_compiled(names, tmp_path):
 def problem(
     image: torch.Tensor, scale: float = 0.7391, channels: int = 64, k: int = 3
 ) -> Problem:
-    device = "meta" if image.device.type == "cuda" else image.device
+    device = torch.device("meta") if image.device.type == "cuda" else image.device
     kernel = CosineKernel(channels, channels, (k, k), device=device)
-    grid = _grid(image, kernel, scale, None, None, "zeros", False)
-    return Problem(image, kernel, grid, 1)
+    shown = torch.empty(image.shape, dtype=image.dtype, device=device)
+    return Problem(image, kernel, as_call(shown, kernel, scale=scale).grid, 1)
 
 
 def test_refuses_with_reasons(monkeypatch):

@@ -125,9 +125,8 @@ def count(where: Placement, size: Any, axis: Axis, call: Callable[..., Any]) -> 
 
 def grid_axes(layer: ContinuousConv, in_shape: tuple[int, ...]) -> tuple[Axis, ...]:
     """The grid of a layer at its own scale and size."""
-    ratios = layer._ratios if layer._size is not None else layer_ratios(layer)
-    options = (layer._size, layer.antialias, layer.placements)
-    return resized_axes(in_shape, layer.kernel_size, ratios, *options)
+    options = (layer._ratios, layer._size, layer.antialias, layer.placements)
+    return resized_axes(in_shape, layer.kernel_size, *options)
 
 
 def count_filters(found: tuple[Periodicity, ...]) -> int:

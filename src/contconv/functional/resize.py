@@ -8,8 +8,7 @@ from torch import Tensor
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.padding import check_padding_mode
-from contconv._grid.ratio import Scale, Size, as_ratios
-from contconv._runtime.arguments import as_sizes
+from contconv._grid.ratio import Scale, Size
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import is_channels_last, like_layout
 from contconv._runtime.shapes import Num, no_type_check
@@ -71,9 +70,7 @@ def resize(
     check_padding_mode(padding_mode)
     if scale is None and size is None:
         raise ValueError("resize needs a scale or a size")
-    ratios = None if scale is None else as_ratios(scale, kernel.ndim)
-    sizes = None if size is None else as_sizes(size, kernel.ndim)
-    axes = resized_axes(input.shape[2:], kernel.kernel_size, ratios, sizes, antialias)
+    axes = resized_axes(input.shape[2:], kernel.kernel_size, scale, size, antialias)
     wide = torch.float64 if input.dtype == torch.uint8 else torch.float32
     dtype = torch.promote_types(input.dtype, wide)
     _check_memory(input, axes, dtype)

@@ -105,9 +105,11 @@ class SplineKernel(LearnedKernel, SeparableKernel):
     ) -> Float[Tensor, "*batch rank"]:
         """The splines along one axis, at a distance in input pixels."""
         count = self.control_points[axis]
-        points = torch.arange(count).to(distance) - (count - 1) / 2
+        points = torch.arange(count, dtype=distance.dtype, device=distance.device)
+        points = points - (count - 1) / 2
         values = _b_spline(distance[..., None] - points, self.degree)
-        return values @ cosines(points, count, count)
+        # No product of matrices, which may be less precise than its dtype.
+        return (values[..., None] * cosines(points, count, count)).sum(-2)
 
     def axis_constants(self, axis: int) -> Hashable:
         """The control points and the degree."""

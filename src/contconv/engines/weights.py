@@ -16,6 +16,7 @@ from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float, Int
 from contconv.engines.problem import Problem
 from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
 
 
 class AxisWeights(NamedTuple):
@@ -56,7 +57,7 @@ def tap_weights(problem: Problem, rows: slice = slice(None)) -> TapWeights:
     """The weights of some rows of the output, along its first axis."""
     kernel, grid = problem.kernel, problem.grid
     if (
-        isinstance(kernel, SeparableKernel)
+        is_separable(kernel)
         and isinstance(grid, AxisGrid)
         and not torch.compiler.is_exporting()  # with symbols, one plain way is best
     ):

@@ -18,6 +18,7 @@ from contconv.functional.conv import apply_kernel
 from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
 from contconv.functional.rounding import rounded
 from contconv.kernels import ContinuousKernel, SeparableKernel
+from contconv.kernels.base import is_separable
 
 
 @no_type_check
@@ -74,7 +75,7 @@ def resize(
     wide = torch.float64 if input.dtype == torch.uint8 else torch.float32
     dtype = torch.promote_types(input.dtype, wide)
     _check_memory(input, axes, dtype)
-    if isinstance(kernel, SeparableKernel) and kernel.head.shape[2] == 1:
+    if is_separable(kernel) and kernel.head.shape[2] == 1:
         out = _axis_by_axis(input, kernel, AxisGrid(axes, padding_mode), dtype)
     else:
         out = _at_once(input.to(dtype), kernel, AxisGrid(axes, padding_mode))

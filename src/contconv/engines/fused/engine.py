@@ -25,7 +25,7 @@ from contconv._runtime.shapes import Float
 from contconv.engines.fused.operators import product
 from contconv.engines.fused.tap_tables import tables
 from contconv.engines.problem import Cost, Problem
-from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -91,7 +91,7 @@ def cost(problem: Problem) -> Cost:
     mixed = moments * (out_channels // problem.groups)
     filled = _filled(c // problem.groups) * _filled(out_channels // problem.groups)
     table = grid.batch * problem.pixels * grid.taps * (rank + 1)
-    if isinstance(problem.kernel, SeparableKernel) and isinstance(grid, AxisGrid):
+    if is_separable(problem.kernel) and isinstance(grid, AxisGrid):
         table = sum(axis.out_size * axis.taps for axis in grid.axes) * (rank + 1)
     time = 60_000 + 3e-5 * mixed * filled + 5e-5 * moments * grid.taps
     time += 4e-3 * (problem.numbers + table)

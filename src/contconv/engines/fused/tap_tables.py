@@ -16,6 +16,7 @@ from contconv._runtime.shapes import Float, Int
 from contconv.engines.problem import Problem
 from contconv.engines.weights import axis_weights
 from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
 
 # Most functions of the last axis: a kernel holds a sum for each.
 _MAX_RANK_PER_AXIS = 8
@@ -51,7 +52,7 @@ def tables(problem: Problem) -> Tables:
     """The tables of a problem; if the images have grids of their own, of all images."""
     kernel, grid = problem.kernel, problem.grid
     if (
-        isinstance(kernel, SeparableKernel)
+        is_separable(kernel)
         and isinstance(grid, AxisGrid)
         and kernel.basis_key is not None
         and kernel.axis_basis(_none(problem), kernel.ndim - 1).shape[-1]

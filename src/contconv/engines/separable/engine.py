@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid
@@ -31,6 +30,7 @@ from contconv.engines.separable.plan import Plan, best_plan, usual_order
 from contconv.engines.separable.resample import Along
 from contconv.engines.separable.row_blocks import BLOCK_ELEMENTS, in_pieces, pieces
 from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
 
 # With fewer channels, on either side of the head, they are taken as planes.
 FEW = 8
@@ -38,7 +38,7 @@ FEW = 8
 
 def unsupported(problem: Problem) -> list[str]:
     reasons = []
-    if not isinstance(problem.kernel, SeparableKernel):
+    if not is_separable(problem.kernel):
         name = type(problem.kernel).__name__
         reasons.append(f"the basis of {name} is not a product over the axes")
     if not isinstance(problem.grid, AxisGrid):
@@ -132,8 +132,7 @@ def _ranks(problem: Problem) -> tuple[int, ...]:
 
 
 def _axis_ranks(kernel: SeparableKernel) -> tuple[int, ...]:
-    none = torch.zeros(0, device=kernel.head.device)
-    return tuple(kernel.axis_basis(none, i).shape[-1] for i in range(kernel.ndim))
+    return tuple(map(kernel.axis_rank, range(kernel.ndim)))
 
 
 def _plan(problem: Problem) -> Plan:

@@ -3,14 +3,17 @@
 import os
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from contconv_cli.errors import PictureError
-from contconv_cli.pictures.formats import SUFFIXES, form_of
+from contconv_cli.pictures.formats import FORMATS, SUFFIXES, form_of
 
 # Seconds between two looks at who has come.
 _PAUSE = 0.2
+
+# Standard input or output; no argument of a command can hold it.
+STANDARD = "\0"
 
 
 @dataclass(frozen=True)
@@ -18,14 +21,43 @@ class Job:
     """A picture to make.
 
     Attributes:
-        source: The file that it is made from.
-        target: The file that it goes to.
+        source: The file that it is made from; None is standard input.
+        target: The file that it goes to; None is standard output.
+        form: The format that it gets; None is that of the source.
         alone: Whether a single file was asked for; then it may not exist already.
     """
 
-    source: Path
-    target: Path
+    source: Path | None
+    target: Path | None
+    form: str | None
     alone: bool
+
+    @property
+    def name(self) -> str:
+        """Of the source, for messages."""
+        return str(self.source) if self.source else "standard input"
+
+    @property
+    def target_name(self) -> str:
+        """Of the target, for messages."""
+        return str(self.target) if self.target else "standard output"
+
+
+@dataclass
+class Plan:
+    """All that is to do.
+
+    Attributes:
+        jobs: The pictures, in the order of their names.
+        place: Where they go, for messages.
+        passed_over: Files in folders that are no pictures by their names.
+        unreadable: Folders that cannot be read, and why.
+    """
+
+    jobs: list[Job]
+    place: str
+    passed_over: list[Path] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -38,11 +70,30 @@ class Share:
 
     @classmethod
     def own(cls) -> "Share":
-        """As the environment says."""
+        """As the environment says.
+
+        Raises:
+            ValueError: If what it says makes no sense.
+        """
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-        if not all(name in os.environ for name in names[:2]):
+        texts = [os.environ.get(name) for name in names]
+        if texts[0] is texts[1] is None:
             return cls()
-        rank, count, local = (int(os.environ.get(name, 0)) for name in names)
+        said = ", ".join(
+            f"{name}={text!r}" if text is not None else f"no {name}"
+            for name, text in zip(names, texts, strict=True)
+        )
+        try:
+            rank, count, local = (
+                int(text or "") for text in (*texts[:2], texts[2] or 0)
+            )
+        except ValueError:
+            rank, count, local = 0, 0, 0
+        if not (0 <= rank < count and 0 <= local < count):
+            raise ValueError(
+                f"the environment has {said}, but RANK must be a whole number from 0 "
+                "to WORLD_SIZE - 1; torchrun sets them, or unset both"
+            )
         return cls(rank, count, local)
 
 
@@ -63,41 +114,122 @@ def barrier(count: int) -> None:
             time.sleep(_PAUSE)
 
 
-def jobs(source: Path, target: Path) -> list[Job]:
-    """All pictures to make, in the order of their names.
+def plan(paths: list[str], output: str | None, label: str, form: str | None) -> Plan:
+    """All pictures to make.
 
     A folder is searched with all that is in it, and comes out as it is; formats are
-    kept.
+    kept unless another one is asked for.
 
     Args:
-        source: A file or a folder.
-        target: A file, or the folder that it goes to.
+        paths: Files and folders. Without an output, the second of two is the output, as
+            is the last of several if it is a folder.
+        output: A file or a folder, or `STANDARD`. Without one, the pictures lie beside
+            their sources, with the label in their names.
+        label: Of the size, such as ``2.7x``.
+        form: The format of all outputs.
 
     Raises:
         PictureError: If there is nothing to do, or it cannot be done.
+        ValueError: If it is not said where the pictures go.
     """
+    if "" in (*paths, output):
+        raise ValueError("the name of a picture or a folder is empty")
+    if not paths:
+        raise ValueError("name a picture or a folder, or - for standard input")
+    if output is None and len(paths) > 1:
+        if len(paths) > 2 and not Path(paths[-1]).is_dir():
+            raise ValueError(
+                f"{len(paths) - 1} pictures need a folder to go to: -o FOLDER, or an "
+                f"existing one as the last argument; {paths[-1]} is none"
+            )
+        *paths, output = paths
     try:
-        return _jobs(source, target)
+        found = _plan(paths, output, label, form)
     except OSError as error:  # such as a name that is too long
         raise PictureError(
             f"{error.filename} cannot be used: {error.strerror}"
         ) from None
+    _check_apart(found.jobs)
+    return found
 
 
-def _jobs(source: Path, target: Path) -> list[Job]:
-    if not source.exists():
+def _plan(paths: list[str], output: str | None, label: str, form: str | None) -> Plan:
+    if STANDARD in (*paths, output):
+        return _of_streams(paths, output, form)
+    if len(paths) == 1:
+        source = Path(paths[0])
+        if not os.path.lexists(source):
+            raise PictureError(f"{source} does not exist")
+        if source.is_dir():
+            name = source.resolve().name
+            beside = source.resolve().parent / f"{name}_{label}"
+            target = Path(output) if output else beside
+            return _of_folder(source, target, form)
+        return _of_file(source, output, label, form)
+    assert output is not None
+    found = Plan([], output)
+    folder = Path(output)
+    for path in map(Path, paths):
+        if not os.path.lexists(path):
+            raise PictureError(f"{path} does not exist")
+        if path.is_dir():
+            more = _of_folder(path, folder / path.resolve().name, form)
+            found.passed_over += more.passed_over
+            found.unreadable += more.unreadable
+            found.jobs += more.jobs
+        else:
+            target = _in_form(folder / path.name, form)
+            found.jobs.append(Job(path, target, form_of(target), alone=False))
+    if folder.exists() and not folder.is_dir():
+        raise PictureError(
+            f"{len(paths)} pictures go to a folder, but {folder} is a file"
+        )
+    return found
+
+
+def _of_streams(paths: list[str], output: str | None, form: str | None) -> Plan:
+    if len(paths) > 1:
+        raise ValueError("- stands for one picture, and there are several")
+    source = None if paths[0] == STANDARD else Path(paths[0])
+    if source and not os.path.lexists(source):
         raise PictureError(f"{source} does not exist")
-    if source.is_dir():
-        return _of_folder(source, target)
+    if source and source.is_dir():
+        raise PictureError(f"{source} is a folder; - takes one picture")
+    if output in (None, STANDARD):
+        return Plan([Job(source, None, form, alone=True)], "standard output")
+    target = Path(output or "")
     if target.is_dir():
-        target = target / source.name
-    form_of(target)
-    if target.exists() and target.samefile(source):
+        raise PictureError(f"{target} is a folder; say which file, such as out.png")
+    return Plan([Job(source, target, _same(target, form), alone=True)], str(target))
+
+
+def _of_file(source: Path, output: str | None, label: str, form: str | None) -> Plan:
+    if output is None:
+        name = f"{source.stem}_{label}{source.suffix}"
+        target = _in_form(source.with_name(name), form)
+    elif Path(output).is_dir() or output.endswith(("/", os.sep)):
+        target = _in_form(Path(output) / source.name, form)
+    else:
+        target = Path(output)
+    if target.exists() and source.exists() and target.samefile(source):
         raise PictureError(f"{target} is the picture itself; choose another name")
-    return [Job(source, target, alone=True)]
+    return Plan([Job(source, target, _same(target, form), alone=True)], str(target))
 
 
-def _of_folder(source: Path, target: Path) -> list[Job]:
+def _in_form(target: Path, form: str | None) -> Path:
+    if form is None or SUFFIXES.get(target.suffix.lower()) == form:
+        return target
+    return target.with_suffix(FORMATS[form].suffixes[0])
+
+
+def _same(target: Path, form: str | None) -> str:
+    named = form_of(target)
+    if form not in (None, named):
+        raise ValueError(f"{target} says {named}, but --format says {form}")
+    return named
+
+
+def _of_folder(source: Path, target: Path, form: str | None) -> Plan:
     if target.exists() and not target.is_dir():
         raise PictureError(f"{source} is a folder, but {target} is a file")
     inner = target.resolve()
@@ -108,16 +240,70 @@ def _of_folder(source: Path, target: Path) -> list[Job]:
             f"{source} lies in {target}, and pictures could overwrite each other; "
             "choose a folder outside"
         )
-    found = [
-        path
-        for path in sorted(source.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not path.name.startswith(".")
-        and not path.resolve().is_relative_to(inner)
-    ]
-    if not found:
+    found = Plan([], str(target))
+    for path in _files(source, inner, found):
+        if path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink()):
+            to = _in_form(target / path.relative_to(source), form)
+            found.jobs.append(Job(path, to, form_of(to), alone=False))
+        else:
+            found.passed_over.append(path)
+    if not found.jobs and not found.unreadable:
+        others = f", but {named(found.passed_over)}" if found.passed_over else ""
         raise PictureError(
-            f"{source} holds no pictures ({', '.join(SUFFIXES)}); nothing to do"
+            f"{source} holds no pictures ({', '.join(SUFFIXES)}){others}; nothing to do"
         )
-    return [Job(path, target / path.relative_to(source), alone=False) for path in found]
+    return found
+
+
+def _files(source: Path, inner: Path, found: Plan) -> list[Path]:
+    """All files below a folder, but for hidden ones and those of the target.
+
+    Hidden pictures, and links to folders, which are not followed, are passed over.
+    """
+    paths: list[Path] = []
+
+    def unreadable(error: OSError) -> None:
+        found.unreadable.append(f"{error.filename} cannot be read: {error.strerror}")
+
+    for folder, folders, names in os.walk(source, onerror=unreadable):
+        here = Path(folder)
+        links = [name for name in folders if (here / name).is_symlink()]
+        folders[:] = [
+            name
+            for name in folders
+            if name not in links and (here / name).resolve() != inner
+        ]
+        found.passed_over += [here / name for name in links]
+        for name in names:
+            path = here / name
+            if not name.startswith("."):
+                paths.append(path)
+            elif path.suffix.lower() in SUFFIXES:
+                found.passed_over.append(path)
+    return sorted(path for path in paths if not path.resolve().is_relative_to(inner))
+
+
+def named(paths: list[Path]) -> str:
+    """How many files, and the names of the first."""
+    names = ", ".join(path.name for path in paths[:5])
+    more = ", ..." if len(paths) > 5 else ""
+    return f"{len(paths)} other file{'s' * (len(paths) > 1)} ({names}{more})"
+
+
+def _check_apart(jobs: list[Job]) -> None:
+    """Raise PictureError if two pictures would go to one place, or onto a source."""
+    places: dict[Path, Job] = {}
+    sources = {job.source.resolve() for job in jobs if job.source}
+    for job in jobs:
+        if job.target is None or job.alone:
+            continue
+        first = places.setdefault(job.target, job)
+        if first is not job:
+            raise PictureError(
+                f"{first.name} and {job.name} would both become {job.target}; make "
+                "them in two runs, to two folders"
+            )
+        if job.target.resolve() in sources:
+            raise PictureError(
+                f"{job.target} is one of the pictures itself; choose another folder"
+            )

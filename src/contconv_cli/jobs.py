@@ -84,9 +84,8 @@ class Share:
             for name, text in zip(names, texts, strict=True)
         )
         try:
-            rank, count, local = (
-                int(text or "") for text in (*texts[:2], texts[2] or 0)
-            )
+            rank, count = int(texts[0] or ""), int(texts[1] or "")
+            local = int(texts[2] or 0)
         except ValueError:
             rank, count, local = 0, 0, 0
         if not (0 <= rank < count and 0 <= local < count):
@@ -158,7 +157,7 @@ def _plan(paths: list[str], output: str | None, label: str, form: str | None) ->
         return _of_streams(paths, output, form)
     if len(paths) == 1:
         source = Path(paths[0])
-        if not os.path.lexists(source):
+        if not _is_there(source):
             raise PictureError(f"{source} does not exist")
         if source.is_dir():
             name = source.resolve().name
@@ -170,7 +169,7 @@ def _plan(paths: list[str], output: str | None, label: str, form: str | None) ->
     found = Plan([], output)
     folder = Path(output)
     for path in map(Path, paths):
-        if not os.path.lexists(path):
+        if not _is_there(path):
             raise PictureError(f"{path} does not exist")
         if path.is_dir():
             more = _of_folder(path, folder / path.resolve().name, form)
@@ -187,11 +186,20 @@ def _plan(paths: list[str], output: str | None, label: str, form: str | None) ->
     return found
 
 
+def _is_there(path: Path) -> bool:
+    """Whether there is such a file, or a link that leads nowhere."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def _of_streams(paths: list[str], output: str | None, form: str | None) -> Plan:
     if len(paths) > 1:
         raise ValueError("- stands for one picture, and there are several")
     source = None if paths[0] == STANDARD else Path(paths[0])
-    if source and not os.path.lexists(source):
+    if source and not _is_there(source):
         raise PictureError(f"{source} does not exist")
     if source and source.is_dir():
         raise PictureError(f"{source} is a folder; - takes one picture")

@@ -44,10 +44,10 @@ class Resizer:
         alpha = picture.alpha
         if alpha is None or (alpha == alpha.flat[0]).all():
             planes = self._whole(picture.planes, wanted, picture)
+            if alpha is not None:
+                alpha = np.full(planes.shape[1:], alpha.flat[0])
         else:
-            planes = self._by_opacity(picture, alpha, wanted)
-        if alpha is not None:
-            out = self._whole(alpha[None], wanted, picture)[0]
+            planes, out = self._by_opacity(picture, alpha, wanted)
             scales = wanted.scales(picture.size)
             alpha = between_neighbors(out, alpha, scales, self.align or "center")
         advance()
@@ -55,7 +55,8 @@ class Resizer:
 
     def _by_opacity(
         self, picture: Picture, alpha: np.ndarray, wanted: Wanted
-    ) -> np.ndarray:
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Colours and opacity."""
         colours = torch.from_numpy(picture.planes.astype(np.float64))
         opacity = torch.from_numpy(alpha.astype(np.float64))
         weights = self._resized(opacity[None], wanted, picture)
@@ -65,7 +66,7 @@ class Resizer:
         if unseen.any():
             more = self._resized(filled(colours, opacity), wanted, picture)
             out[:, unseen] = more[:, unseen]
-        return _rounded(out, picture)
+        return _rounded(out, picture), _rounded(weights[0], picture)
 
     def _whole(
         self, planes: np.ndarray, wanted: Wanted, picture: Picture

@@ -78,8 +78,7 @@ class Tally:
     failed: int = 0
 
     def __str__(self) -> str:
-        why = " (there already; --force makes them anew)" if self.skipped else ""
-        return f"{self.made} made, {self.skipped} skipped{why}, {self.failed} failed"
+        return f"{self.made} made, {self.skipped} skipped, {self.failed} failed"
 
 
 class Screen:
@@ -228,5 +227,6 @@ def _line(job: Job, error: Exception) -> str:
 def tell(tally: Tally, place: str, share: Share, seconds: float) -> None:
     """Say how it went."""
     where = f"process {share.rank}: " if share.count > 1 else ""
-    line = in_one_line(f"{where}{tally}, in {place} ({seconds:.1f} s)")
+    why = "; what was there already is skipped without --force" if tally.skipped else ""
+    line = in_one_line(f"{where}{tally}, in {place} ({seconds:.1f} s){why}")
     print(line, file=sys.stderr)

@@ -11,8 +11,11 @@ from tests.cli import samples
 
 
 def partial(folder, process, machine=None, name="a.png"):
-    machine = output._machine() if machine is None else machine
-    path = folder / f".{name}.{machine}-{process}.partial"
+    """What a process left that was killed while it wrote a picture of this name."""
+    own, _, token = output._partial_name(name).rsplit("-", 2)
+    if machine:
+        own = own[:-8] + machine
+    path = folder / f"{own}-{process}-{token}"
     path.write_text("half")
     return path
 
@@ -27,11 +30,11 @@ def dead():
 
 def test_only_what_the_dead_left_is_removed(tmp_path, dead):
     left = partial(tmp_path, dead)
-    old = partial(tmp_path, 1, "elsewhere")
+    old = partial(tmp_path, 1, "01234567")
     os.utime(old, (0, 0))
     kept = [
         partial(tmp_path, os.getppid()),
-        partial(tmp_path, dead, "elsewhere"),
+        partial(tmp_path, dead, "01234567"),
         partial(tmp_path, dead, name="b.png"),
     ]
     output.clear([tmp_path / "a.png", tmp_path / "none" / "a.png"])
@@ -44,7 +47,7 @@ def test_a_run_that_skips_removes_it_too(tmp_path, dead):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "a.png").write_bytes(samples.KINDS["rgb png"][1])
     left = partial(tmp_path / "out", dead)
-    assert samples.call("resize", tmp_path / "in", tmp_path / "out", "--scale", 2) == 0
+    assert samples.call("resize", tmp_path / "in", tmp_path / "out", "--scale", 1) == 0
     assert not left.exists()
 
 

@@ -31,7 +31,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-_Flag = Parameter(negative="")
+_Flag = Parameter(negative="", show_default=False)
 _Hidden = Parameter(show=False)
 
 

@@ -16,6 +16,7 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from contconv_cli import output
 from contconv_cli.errors import PictureError
@@ -91,11 +92,9 @@ class Screen:
             *COLUMNS, console=self._console, disable=not shown, transient=True
         )
 
-    def say(self, text: object, style: str | None = None) -> None:
+    def say(self, text: object, style: str = "") -> None:
         """One line."""
-        self._console.print(
-            in_one_line(text), style=style, markup=False, emoji=False, highlight=False
-        )
+        self._console.print(Text(in_one_line(text), style))
 
 
 def run(plan: Plan, order: Order, share: Share) -> Tally:

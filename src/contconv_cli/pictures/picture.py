@@ -138,6 +138,12 @@ class Frames:
         """The picture, or the first of them."""
         return self.pictures[0]
 
+    def moving(self) -> "Frames":
+        """The same without a first frame that is none of the animation."""
+        assert self.timing
+        timing = Timing(self.timing.durations[1:], self.timing.plays)
+        return replace(self, pictures=self.pictures[1:], timing=timing)
+
     def map(self, change: Callable[[Picture], Picture]) -> "Frames":
         """The same with each picture changed."""
         return replace(self, pictures=tuple(map(change, self.pictures)))

@@ -13,7 +13,7 @@ from contconv_cli.pictures.arrays import interleaved
 from contconv_cli.pictures.exif import without_orientation
 from contconv_cli.pictures.formats import FORMATS, check_available
 from contconv_cli.pictures.metadata import of_size, that_fits
-from contconv_cli.pictures.picture import Frames, Metadata, Picture
+from contconv_cli.pictures.picture import Frames, Metadata, Picture, Timing
 
 _MODES = {"grey": "L", "rgb": "RGB", "cmyk": "CMYK"}
 
@@ -78,6 +78,8 @@ def encoded(frames: Frames, form: str, quality: int) -> bytes:
     frames = frames.map(
         lambda p: replace(p, metadata=that_fits(of_size(p.metadata, p.size), form)[0])
     )
+    if frames.timing and frames.timing.still_first and form != "PNG":
+        frames = frames.moving()
     if form == "TIFF":
         return tiff.encoded(frames.pictures)
     known = frames.first.metadata
@@ -127,12 +129,24 @@ def _options(frames: Frames, form: str, quality: int) -> dict[str, Any]:
     if known.dpi and form in ("JPEG", "BMP"):
         options["dpi"] = known.dpi
     if frames.timing and form != "GIF":
-        options |= {"duration": list(frames.timing.durations)}
-        options |= {"loop": frames.timing.plays} if form != "AVIF" else {}
-    if frames.timing and form == "PNG":
-        options |= {"default_image": frames.timing.still_first}
-        options |= {"disposal": 0, "blend": 0}
+        options |= _timing(frames.timing, form)
     return options
+
+
+def _timing(timing: Timing, form: str) -> dict[str, Any]:
+    durations = list(timing.durations)
+    if form == "AVIF":
+        return {"duration": [round(duration) for duration in durations]}
+    if form == "WEBP":
+        return {"duration": durations, "loop": timing.plays}
+    first = int(timing.still_first)
+    return {
+        "duration": durations[first:],
+        "loop": timing.plays,
+        "default_image": timing.still_first,
+        "disposal": 0,
+        "blend": 0,
+    }
 
 
 def _subsampling(frames: Frames) -> str:

@@ -12,9 +12,10 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from contconv_cli.errors import PictureError, SetupError
-from contconv_cli.jobs import STANDARD, Share, barrier, plan
+from contconv_cli.jobs import Share, barrier
 from contconv_cli.messages import in_one_line
 from contconv_cli.pictures.formats import named
+from contconv_cli.plan import STANDARD, plan
 from contconv_cli.sizes import as_wanted, joined
 
 MOST_PIXELS = 2**28
@@ -174,7 +175,8 @@ def _run(paths: list[str], common: Common, maker: Callable, *, growing: bool) ->
     started, share = time.perf_counter(), Share.own()
     paths = ([common.source] if common.source is not None else []) + paths
     found = plan(paths, common.output or common.target, wanted.label, form)
-    _check_terminal(found.jobs[0].target is None if found.jobs else False)
+    if found.jobs and found.jobs[0].target is None:
+        _check_standard_output()
     from contconv_cli.run import Order, run, tell
 
     order = Order(
@@ -187,8 +189,10 @@ def _run(paths: list[str], common: Common, maker: Callable, *, growing: bool) ->
     return 1 if tally.failed else 0
 
 
-def _check_terminal(writes_there: bool) -> None:
-    if writes_there and sys.stdout is not None and sys.stdout.isatty():
+def _check_standard_output() -> None:
+    if sys.stdout is None:
+        raise ValueError("standard output is closed; name a file")
+    if sys.stdout.isatty():
         raise ValueError("standard output is a terminal; send it to a file: > out.png")
 
 

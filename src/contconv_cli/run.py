@@ -20,11 +20,12 @@ from rich.text import Text
 
 from contconv_cli import output
 from contconv_cli.errors import PictureError
-from contconv_cli.jobs import Job, Plan, Share, named
+from contconv_cli.jobs import Job, Share
 from contconv_cli.messages import in_one_line
 from contconv_cli.pictures import write
 from contconv_cli.pictures.picture import Frames, Picture
 from contconv_cli.pictures.read import read, size_of
+from contconv_cli.plan import Plan, named
 from contconv_cli.sizes import Wanted
 
 COLUMNS = (
@@ -158,6 +159,8 @@ def _make(
 
 def _content(job: Job) -> bytes:
     if job.source is None:
+        if sys.stdin is None:
+            raise PictureError("standard input is closed")
         return sys.stdin.buffer.read()
     try:
         return job.source.read_bytes()

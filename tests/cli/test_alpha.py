@@ -89,3 +89,14 @@ def test_grey_that_is_stored_as_colours_stays_grey(tmp_path):
         assert samples.call("upscale", source, target, *options) == 0
         made = samples.pixels(target)[..., :3]
         assert np.ptp(made, axis=2).max() == 0 and np.ptp(made) > 100
+
+
+def test_opacity_that_is_full_is_none_to_lose(tmp_path):
+    array = np.dstack([samples.planes(3), np.full(samples.SHAPE, 255, np.uint8)])
+    Image.fromarray(array).save(tmp_path / "in.png")
+    for name in ("out.jpg", "out.bmp"):
+        assert (
+            samples.call("resize", tmp_path / "in.png", tmp_path / name, "--scale", 1)
+            == 0
+        )
+        assert samples.pixels(tmp_path / name).shape == (24, 18, 3)

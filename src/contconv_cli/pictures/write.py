@@ -1,5 +1,6 @@
 """The content of a file for pictures."""
 
+import warnings
 from dataclasses import replace
 from io import BytesIO
 from typing import Any
@@ -22,7 +23,8 @@ def check_writable(frames: Frames, size: tuple[int, int], form: str, name: str) 
     """Raise PictureError if the format cannot hold the pictures at this size."""
     picture, target = frames.first, FORMATS[form]
     check_available(form, name)
-    if picture.alpha is not None and (target.alpha == "none" or picture.kind == "cmyk"):
+    clear = any(not picture.is_opaque for picture in frames.pictures)
+    if clear and (target.alpha == "none" or picture.kind == "cmyk"):
         raise PictureError(
             f"{name} cannot hold transparency; write PNG or WebP, or TIFF of RGB"
         )
@@ -75,6 +77,8 @@ def encoded(frames: Frames, form: str, quality: int) -> bytes:
     """
     if not FORMATS[form].sixteen:
         frames = frames.map(Picture.in_8_bits)
+    if FORMATS[form].alpha == "none" or frames.first.kind == "cmyk":
+        frames = frames.map(lambda picture: replace(picture, alpha=None))
     frames = frames.map(
         lambda p: replace(p, metadata=that_fits(of_size(p.metadata, p.size), form)[0])
     )
@@ -104,7 +108,13 @@ def _saved(frames: Frames, form: str, quality: int) -> bytes:
     if len(images) > 1:
         options |= {"save_all": True, "append_images": images[1:]}
     file = BytesIO()
-    images[0].save(file, form, **options)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # such as of odd EXIF data
+            images[0].save(file, form, **options)
+    except RuntimeError as error:
+        line = str(error).partition("\n")[0]
+        raise PictureError(f"no {form} file can be made of it: {line}") from None
     return file.getvalue()
 
 

@@ -35,6 +35,7 @@ EXTRAS = {
     "engines/fused": {"triton"},
 }
 COMMAND_NEEDS = {"cyclopts", "imagecodecs", "numpy", "PIL", "rich", "tifffile"}
+COMMAND_NEEDS |= {"pillow_heif"}  # of the extra heif, where there is any
 
 
 def imported(path: Path) -> set[str]:

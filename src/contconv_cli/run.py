@@ -23,6 +23,7 @@ from contconv_cli.errors import PictureError
 from contconv_cli.jobs import Job, Share
 from contconv_cli.messages import in_one_line
 from contconv_cli.pictures import write
+from contconv_cli.pictures.formats import FORMATS
 from contconv_cli.pictures.picture import Frames, Picture
 from contconv_cli.pictures.read import read, size_of
 from contconv_cli.plan import Plan, named
@@ -141,6 +142,8 @@ def _make(
         return False
     frames = read(_content(job), job.name, order.max_pixels)
     form = job.form or frames.form
+    if FORMATS[form].several != "pages" and not frames.timing:
+        frames = frames.without_previews()
     _check(frames, job, order, form)
     for line in write.losses(frames, form):
         screen.say(f"{job.target_name}: {line}")

@@ -208,3 +208,30 @@ def test_upright_by_xmp_alone(tmp_path):
     assert made.size == (turned.width * 2, turned.height * 2) == (48, 36)
     expected = b'<x:xmpmeta tiff:Orientation="1" exif:PixelXDimension="48"/>'
     assert made.info["xmp"] == expected
+
+
+def test_a_page_that_is_the_first_in_small(tmp_path):
+    """Where there is no place for pages, it is a preview; other pages are not."""
+    array = samples.planes(3)
+    for other, code in ((array[::2, ::2], 0), (array[::2], 1), (array, 1)):
+        source, target = tmp_path / "in.tif", tmp_path / "out.png"
+        with tifffile.TiffWriter(source) as writer:
+            for page in (array, other):
+                writer.write(page, photometric="rgb", metadata=None)
+        assert samples.call("resize", source, target, "--scale", 1, "--force") == code
+        assert code or np.array_equal(samples.pixels(target), array)
+
+
+def test_what_the_colours_of_a_media_file_mean(tmp_path, capsys):
+    """PQ on wide primaries, as HDR pictures have them: kept as PNG says it, or told."""
+    source = tmp_path / "in.avif"
+    Image.fromarray(samples.planes(3)).save(source, quality=100)
+    content = source.read_bytes()
+    place = content.index(b"colrnclx") + 8
+    content = content[:place] + struct.pack(">HH", 9, 16) + content[place + 4 :]
+    source.write_bytes(content)
+    target = tmp_path / "out.png"
+    assert samples.call("resize", source, target, "--scale", 1) == 0
+    assert (b"cICP", bytes([9, 16, 0, 1])) in samples.chunks(target)
+    assert samples.call("resize", source, tmp_path / "out.webp", "--scale", 1) == 0
+    assert "not kept: what colours mean (cICP)" in capsys.readouterr().err

@@ -70,17 +70,18 @@ def test_nowhere_to_go(here, arguments, message, capsys):
     assert names(here) == before
 
 
-def stream(content: bytes = b"") -> TextIOWrapper:
+def stream(content: bytes) -> TextIOWrapper:
     return TextIOWrapper(BytesIO(content))
 
 
 def test_pipes(here, monkeypatch, capsys):
     """Bytes in, bytes out, in the format that came in; messages go elsewhere."""
     monkeypatch.setattr(sys, "stdin", stream((here / "b.jpg").read_bytes()))
-    monkeypatch.setattr(sys, "stdout", out := stream())
+    out = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(out))
     assert samples.call("resize", "-", "--scale", 2) == 0
     assert "1 made" in capsys.readouterr().err
-    with Image.open(out.buffer) as image:
+    with Image.open(out) as image:
         assert (image.format, image.size) == ("JPEG", (36, 48))
     monkeypatch.setattr(sys, "stdin", stream(b"no picture"))
     assert samples.call("resize", "-", "x.png", "--scale", 2) == 1

@@ -21,8 +21,8 @@ _WIDTHS, _HEIGHTS = (0x0100, 0xA002), (0x0101, 0xA003)
 # What TIFF files tell beside how their pixels are stored.
 # fmt: off
 DESCRIPTIVE = frozenset((
-    269, 270, 271, 272, 285, 297, 305, 306, 315, 316, 18246, 18249, 33432, 40091,
-    40092, 40093, 40094, 40095,
+    269, 270, 271, 272, 285, 297, 301, 305, 306, 315, 316, 318, 319, 18246, 18249,
+    33432, 40091, 40092, 40093, 40094, 40095,
     *NESTED,
 ))
 # fmt: on
@@ -128,13 +128,13 @@ def from_tags(entries: Iterable[Entry], layout: Layout) -> bytes | None:
     return start + packed(kept, Layout(layout.order), 8, 0)
 
 
-def as_tags(exif: bytes | None) -> tuple[str, tuple[Entry, ...]]:
-    """The order of its bytes, and its tags that a TIFF file can hold beside its own."""
+def as_tags(exif: bytes | None, taken: frozenset[int]) -> tuple[str, tuple[Entry, ...]]:
+    """The order of its bytes, and its tags but for those that are taken otherwise."""
     try:
         layout = Layout.of(exif or b"")
     except ValueError:
         return "<", ()
-    return layout.order, tuple(e for e in _first(exif or b"") if e.tag in DESCRIPTIVE)
+    return layout.order, tuple(e for e in _first(exif or b"") if e.tag not in taken)
 
 
 def _first(exif: bytes) -> tuple[Entry, ...]:

@@ -115,7 +115,9 @@ def with_metadata(content: bytes, known: Metadata) -> bytes:
     data = known.photoshop or b""
     for place in range(0, len(data), step):
         segments.append((_APP13, _PHOTOSHOP + data[place : place + step]))
-    segments += [(_COMMENT, comment[:_MOST]) for comment in known.comments]
+    for comment in known.comments:
+        parts = range(0, len(comment), _MOST)
+        segments += [(_COMMENT, comment[place : place + _MOST]) for place in parts]
     start = 2
     if content[2:4] == b"\xff\xe0":
         start = 4 + int.from_bytes(content[4:6], "big")

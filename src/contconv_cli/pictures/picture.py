@@ -138,6 +138,16 @@ class Frames:
         """The picture, or the first of them."""
         return self.pictures[0]
 
+    def without_previews(self) -> "Frames":
+        """The first page alone, if the others are the same in small by their shape."""
+        height, width = self.first.size
+        for h, w in [picture.size for picture in self.pictures[1:]]:
+            if max(2 * h / height, 2 * w / width) > 1 or abs(
+                w * height - h * width
+            ) > max(height, width):
+                return self
+        return replace(self, pictures=self.pictures[:1])
+
     def moving(self) -> "Frames":
         """The same without a first frame that is none of the animation."""
         assert self.timing

@@ -78,16 +78,12 @@ def read(content: bytes, name: str, max_pixels: int) -> Frames:
 
 
 def _decoded(content: bytes, name: str, max_pixels: int) -> Frames:
-    form = _media_form(content)
-    if form:
-        check_available(form, name)
     content, pages = _split(content)
-    formats = ("HEIF",) if form == "HEIF" else _FORMATS
-    with Image.open(BytesIO(content), formats=formats) as image:
+    with _opened(content, name) as image:
         tiff_places = [place for place, _ in pages]
         places = tiff_places if image.format == "TIFF" else _places(image)
         _check_pixels(image, len(places), name, max_pixels)
-        known = [m for _, m in pages] or [_metadata(image)]
+        known = [m for _, m in pages] or [_metadata(image, content)]
         pictures, durations = [], []
         for i, place in enumerate(places):
             picture = _page(image, content, name, place, max_pixels)
@@ -100,6 +96,14 @@ def _decoded(content: bytes, name: str, max_pixels: int) -> Frames:
             pictures, timing = alike(pictures), _timing(image, durations)
         form = str(image.format)
     return Frames(tuple(pictures), form, timing, _more_bits(image, content))
+
+
+def _opened(content: bytes, name: str) -> Image.Image:
+    form = _media_form(content)
+    if form:
+        check_available(form, name)
+    formats = ("HEIF",) if form == "HEIF" else _FORMATS
+    return Image.open(BytesIO(content), formats=formats)
 
 
 def _media_form(content: bytes) -> str | None:
@@ -149,7 +153,7 @@ def _check_pixels(image: Image.Image, count: int, name: str, max_pixels: int) ->
         )
 
 
-def _metadata(image: Image.Image) -> Metadata:
+def _metadata(image: Image.Image, content: bytes) -> Metadata:
     """Of formats whose metadata Pillow leaves as they are."""
     info: dict[Any, Any] = image.info
     data, lost, turned_by = info.get("exif") or None, [], None
@@ -160,6 +164,7 @@ def _metadata(image: Image.Image) -> Metadata:
         others = getattr(image, "n_frames", 1) - 1
         lost += [f"more images in it ({others})"] if others else []
         lost += ["the depth of the scene"] if info.get("depth_images") else []
+    primaries = _primaries(content)
     comment = info.get("comment")
     comment = comment.encode() if isinstance(comment, str) else comment
     xmp = info.get("xmp")
@@ -169,9 +174,26 @@ def _metadata(image: Image.Image) -> Metadata:
         dpi=info.get("dpi"),
         xmp=xmp.encode() if isinstance(xmp, str) else xmp or None,
         comments=(comment,) if comment else (),
+        chunks=((b"cICP", primaries),)
+        if primaries and not info.get("icc_profile")
+        else (),
         lost=tuple(lost),
     )
     return replace(_turning(known), **({"turned_by": turned_by} if turned_by else {}))
+
+
+def _primaries(content: bytes) -> bytes | None:
+    """What the colours of an AVIF or HEIC file mean, if not what they do elsewhere.
+
+    As a chunk of PNG files says it; sRGB, and what is displayed as sRGB, is nothing.
+    """
+    place = content.find(b"colrnclx") + 8
+    if content[4:8] != b"ftyp" or place < 8 or len(content) < place + 7:
+        return None
+    primaries, transfer = struct.unpack_from(">HH", content, place)
+    if primaries in (1, 2, 5, 6) and transfer in (1, 2, 6, 13):
+        return None
+    return bytes([primaries & 255, transfer & 255, 0, content[place + 6] >> 7])
 
 
 def _of_avif(image: Image.Image) -> tuple[bytes | None, int | None]:
@@ -262,9 +284,12 @@ def size_of(path: Path) -> tuple[int, int] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
-                turned_by = image.getexif().get(exif.ORIENTATION, 1)
+            content, pages = _split(path.read_bytes())
+            with _opened(content, str(path)) as image:
+                place, known = pages[0] if pages else (0, _metadata(image, content))
+                if image.format == "TIFF":
+                    image.seek(place)
                 width, height = image.size
-    except _BROKEN:
+    except (PictureError, *_BROKEN):
         return None
-    return (width, height) if turned_by in (5, 6, 7, 8) else (height, width)
+    return (width, height) if known.turned_by > 4 else (height, width)

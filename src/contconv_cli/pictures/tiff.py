@@ -34,7 +34,7 @@ _PIXELS = frozenset((
 # What belongs to the old pixels, or says nothing.
 _STALE = frozenset((
     255, 263, 264, 265, 274, 280, 281, 282, 283, 286, 287, 288, 289, 290, 291, 296,
-    301, 318, 319, 321, 326, 327, 328, 330, 333, 336, 340, 341
+    321, 326, 327, 328, 330, 333, 336, 340, 341
 ))
 # fmt: on
 _KEPT = (_XMP, _IPTC, _PHOTOSHOP, _ICC)
@@ -94,7 +94,7 @@ def encoded(pictures: tuple[Picture, ...]) -> bytes:
 
 
 def _tags(metadata: Metadata) -> tuple[str, tuple[Entry, ...]]:
-    return exif.as_tags(metadata.exif)
+    return exif.as_tags(metadata.exif, _PIXELS | _STALE | set(_KEPT))
 
 
 def _blocks(metadata: Metadata) -> list[Entry]:

@@ -33,9 +33,8 @@ def drawn() -> list[Image.Image]:
     return pictures
 
 
-@pytest.mark.parametrize("loop", [None, 0, 3])
+@pytest.mark.parametrize(("loop", "clear"), [(None, True), (0, False), (3, True)])
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".avif"])
-@pytest.mark.parametrize("clear", [True, False])
 def test_frame_by_frame(suffix, loop, clear, tmp_path):
     pictures = drawn()
     if not clear:
@@ -45,9 +44,8 @@ def test_frame_by_frame(suffix, loop, clear, tmp_path):
     options = {"lossless": True} if suffix == ".webp" else {"disposal": 2}
     options = {"quality": 100, "subsampling": "4:4:4"} if suffix == ".avif" else options
     options |= {} if loop is None else {"loop": loop}
-    pictures[0].save(
-        source, save_all=True, append_images=pictures[1:], duration=DURATIONS, **options
-    )
+    options |= {"append_images": pictures[1:], "duration": DURATIONS}
+    pictures[0].save(source, None, save_all=True, **options)
     arguments = ("--scale", 2, "--kernel", "box", "--quality", 100)
     assert samples.call("resize", source, target, *arguments) == 0
     before, durations, repeats = frames(source)

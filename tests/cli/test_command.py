@@ -28,9 +28,8 @@ main(sys.argv[1:])
     assert "contconv" in run.stdout and "--" in run.stdout
 
 
-@pytest.mark.parametrize(
-    "name", ["cyclopts", "numpy", "PIL", "imagecodecs", "safetensors"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cyclopts", "PIL", "safetensors"])
 def test_without_the_extra(name, tmp_path):
     """One line, whenever it is that the package is needed."""
     (tmp_path / "in.png").write_bytes(samples.KINDS["rgb png"][1])

@@ -77,6 +77,7 @@ def test_a_file_into_a_folder(folder):
     assert made(folder) == ["a.png"]
 
 
+@pytest.mark.slow
 def test_killed_while_it_writes(folder):
     """Nothing stands under the name; the next run leaves nothing else."""
     code = """
@@ -104,6 +105,7 @@ main(sys.argv[1:])
     assert made(folder) == NAMES
 
 
+@pytest.mark.slow
 def test_stopped_by_ctrl_c(folder):
     # Processes in the background of a shell begin with the signal ignored.
     code = """
@@ -132,6 +134,7 @@ main(sys.argv[1:])
     assert error.strip() == "contconv: stopped; what was made is whole"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [False, True])
 def test_torchrun(folder, bad):
     """The files of a folder, by the launcher itself, which ends all when one failed.

@@ -94,6 +94,7 @@ def test_premultiplied_colours_are_divided(tmp_path):
     assert (made[..., 3] == opacity).all()
 
 
+@pytest.mark.slow
 def test_tiles_make_the_same_file(tmp_path):
     """Bit for bit, with tiles of any size; a picture that is encoded in parts."""
     photograph = data.astronaut()[:180, 100:290]

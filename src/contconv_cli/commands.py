@@ -206,7 +206,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.stdout.flush()
     except BrokenPipeError:
         code = _unheard()
-    except (CycloptsError, ValueError) as error:
+    except CycloptsError as error:
+        code = _said(" ".join(str(error).split()), 2)
+    except ValueError as error:
         code = _said(error, 2)
     except (PictureError, SetupError) as error:
         code = _said(error, 1)

@@ -3,5 +3,4 @@
 
 def in_one_line(text: object) -> str:
     """The text in one line, in which what does not print is written out."""
-    line = " ".join(str(text).split())
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))

@@ -10,8 +10,10 @@ from torch.nn.functional import avg_pool2d, max_pool2d
 # How far colours are continued; further than any network here looks.
 _ROUNDS = 24
 
-# How far a pixel that can hardly be seen takes the colours of others.
-_REACH = 8
+# How far a pixel that can hardly be seen takes the colours of others, and below which
+# part of their opacity. With 8 pixels and no such part, colours of a picture that fades
+# out were smeared: 3.0 grey levels off on the mean instead of 1.6, on either background.
+_REACH, _PART = 4, 0.25
 
 
 def filled(planes: Tensor, alpha: Tensor) -> Tensor:
@@ -36,8 +38,9 @@ def filled(planes: Tensor, alpha: Tensor) -> Tensor:
 def weighted(planes: Tensor, alpha: Tensor) -> Tensor:
     """Colours for a network, which weighs all alike: what hardly shows gives way.
 
-    A pixel keeps its colour as far as it is as opaque as the most opaque one near it;
-    for the rest, it takes the mean of its neighbors, weighted by their opacity.
+    A pixel keeps its colour if it is a quarter as opaque as the most opaque one near
+    it; the less it is, the more it takes the mean of its neighbors, weighted by their
+    opacity.
 
     Args:
         planes: ``[c, h, w]``, floats.
@@ -51,7 +54,7 @@ def weighted(planes: Tensor, alpha: Tensor) -> Tensor:
     seen = around > 1e-7
     mean = colours / torch.where(seen, around, 1)
     highest = max_pool2d(own, 2 * _REACH + 1, 1, _REACH)
-    kept = own / torch.where(highest > 0, highest, 1)
+    kept = (own / torch.where(highest > 0, _PART * highest, 1)).clamp(max=1)
     mixed = kept * planes[None] + (1 - kept) * mean
     return torch.where(seen, mixed, filled(planes, alpha)[None])[0]
 

@@ -13,6 +13,7 @@ which computes them again.
 
 from collections.abc import Sequence
 from functools import partial
+from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -66,11 +67,24 @@ def cost(problem: Problem) -> Cost:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
-    """In pieces, where there are several, and where autograd alone looks on."""
+    """By bands, where autograd alone looks on and all numbers are finite."""
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
-    if is_transformed():
-        axes = [axis_basis(problem, i) for i in range(ndim)]
-        return _run(usual_order(ndim), image, _head(problem), axes)
+    if not is_transformed():
+        out = _by_bands(problem, image)
+        if _is_finite(min(image, out, key=Tensor.numel)):
+            return out
+        # The zeros of a band would make NaN of all that it reads.
+    axes = [axis_basis(problem, i) for i in range(ndim)]
+    return _run(usual_order(ndim), image, _head(problem), axes)
+
+
+def _is_finite(numbers: Tensor) -> bool:
+    """Whether all are, where it can be told without waiting for a device."""
+    return numbers.device.type != "cpu" or isfinite(numbers.detach().sum().item())
+
+
+def _by_bands(problem: Problem, image: Tensor) -> Float[Tensor, "n mixed *out_shape"]:
+    """In pieces, where there are several."""
     head, bands, plan = prepared(problem)
     if not any(one[0].weights.requires_grad for one in bands):
         slab = plan.largest * problem.groups // image.shape[2]

@@ -15,8 +15,8 @@ from contconv.functional.warp.sampler import Sampler
 # Numbers in the neighbors of a chunk, all channels together: 1 MiB in float32.
 _CHUNK_ELEMENTS = 2**18
 
-# Neighbors of all output pixels together: above a minute, on one core.
-_MAX_ELEMENTS = 2**33
+# Neighbors of all output pixels together: minutes, on one core.
+_MAX_ELEMENTS = 2**31
 
 
 class Chunk(NamedTuple):

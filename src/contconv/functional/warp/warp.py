@@ -88,7 +88,7 @@ def warp(
             argument is of a wrong type.
         ValueError: If shapes do not fit, a matrix is not finite, a name is unknown, the
             output cannot fit into memory, or the transform shrinks so much that
-            ``antialias`` had to sum more than 8 thousand million pixels.
+            ``antialias`` had to sum more than 2 thousand million pixels.
 
     Example:
         >>> photo = torch.rand(1, 3, 480, 640)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import cached
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
@@ -69,7 +69,7 @@ def cost(problem: Problem) -> Cost:
 def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
     """By bands, where autograd alone looks on and all numbers are finite."""
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
-    if not is_transformed():
+    if has_values(image):
         out = _by_bands(problem, image)
         if _is_finite(min(image, out, key=Tensor.numel)):
             return out

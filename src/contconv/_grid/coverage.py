@@ -22,6 +22,7 @@ def coverage(
     *,
     axes: int = 2,
     padding: Padding | None = None,
+    align: str = "center",
 ) -> tuple[dict[Fraction, int], ...]:
     """Which distances a kernel is evaluated at, and by how many output pixels.
 
@@ -34,6 +35,7 @@ def coverage(
         kernel_size: Width of the kernel in input pixels, for all axes or for each.
         axes: How many axes the image has.
         padding: How the grid lies, as in `continuous_conv`.
+        align: Where it lies without padding.
 
     Returns:
         For each axis, from the lowest to the highest distance in input pixels, at how
@@ -55,7 +57,7 @@ def coverage(
         widths,
         scale,
         None,
-        placements=as_placements(padding, widths),
+        placements=as_placements(padding, widths, align),
     )
     return tuple(_distances(axis) for axis in grid)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
 
 
@@ -22,6 +23,13 @@ def is_compiled() -> bool:
         torch.compiler.is_compiling()
         and not torch.compiler.is_exporting()
         and not torch._C._are_functorch_transforms_active()
+    )
+
+
+def has_values(*tensors: Tensor) -> bool:
+    """Whether values may be looked at: not of tensors that are shapes, nor traced."""
+    return not is_transformed() and not any(
+        one.is_meta or isinstance(one, FakeTensor) for one in tensors
     )
 
 

@@ -193,6 +193,7 @@ def as_call(
     padding: Padding | Placements | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
+    align: str = "center",
     engine: str = "auto",
 ) -> Call:
     """The call with these arguments of `continuous_conv`, or its error."""
@@ -202,7 +203,7 @@ def as_call(
     check_padding_mode(padding_mode)
     is_batched = input.ndim == kernel.ndim + 2
     image = input if is_batched else input[None]
-    placements = as_placements(padding, kernel.kernel_size)
+    placements = as_placements(padding, kernel.kernel_size, align)
     if points is None:
         in_shape = tuple(image.shape[2:])
         options = (scale, size, antialias, placements)
@@ -211,8 +212,8 @@ def as_call(
     else:
         if (scale, size, placements) != (None, None, None) or antialias:
             raise ValueError(
-                "points say where to sample; leave out scale, size, padding and "
-                "antialias"
+                "points say where to sample; leave out scale, size, padding, align "
+                "and antialias"
             )
         grid = _point_grid(points, image, kernel, padding_mode)
     dtype = autocast_dtype(image) or image.dtype

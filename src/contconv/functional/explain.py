@@ -33,6 +33,7 @@ def explain(
     padding: Padding | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
+    align: str = "center",
 ) -> Explanation:
     """Say what each engine would take for a convolution, and which one would run.
 
@@ -52,6 +53,7 @@ def explain(
         padding: How the grid lies, unless it is centred.
         padding_mode: What lies outside the input.
         antialias: Whether to stretch the kernel where an axis shrinks.
+        align: Where the grid lies.
 
     Returns:
         The engines, with what each would spend, or why it cannot run.
@@ -77,6 +79,7 @@ def explain(
         padding=padding,
         padding_mode=padding_mode,
         antialias=antialias,
+        align=align,
     )
     return explain_call(call)
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from contconv._grid.grid import Grid
 from contconv._grid.padding import check_padding_mode
-from contconv._grid.placement import Padding, as_placements
+from contconv._grid.placement import Padding, alignment_of, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import Float, no_type_check
@@ -48,6 +48,7 @@ class ContinuousConv(nn.Module):
         padding_mode: str = "zeros",
         kernel: str | ContinuousKernel = "cosine",
         antialias: bool = False,
+        align: str = "center",
         engine: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -58,7 +59,7 @@ class ContinuousConv(nn.Module):
         check_engine(engine)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = as_sizes(kernel_size, self.ndim, "kernel_size")
-        self.placements = as_placements(padding, self.kernel_size)
+        self.placements = as_placements(padding, self.kernel_size, align)
         self.learnable_scale: LearnableScale | None = None
         if isinstance(scale, LearnableScale):
             _check_learnable(scale, self.ndim, antialias)
@@ -232,7 +233,9 @@ class ContinuousConv(nn.Module):
             parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
-        if self.placements is not None:
+        if align := alignment_of(self.placements):
+            parts += [f"align={align!r}"] if align != "center" else []
+        elif self.placements is not None:
             parts.append(f"grid=({'; '.join(map(str, self.placements))})")
         if self.padding_mode != "zeros":
             parts.append(f"padding_mode={self.padding_mode!r}")

@@ -53,7 +53,7 @@ def missing() -> list[str]:
 
 
 def taken(name: str) -> str:
-    """How long an experiment took at its full setting, such as ``40 s`` or ``3 min``."""
+    """How long an experiment took at its full setting, such as ``3 min``."""
     if name in missing():
         return "not run"
     seconds = records.read(RESULTS / f"{name}.json")["seconds"]

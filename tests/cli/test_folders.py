@@ -134,6 +134,7 @@ main(sys.argv[1:])
     assert error.strip() == "contconv: stopped; what was made is whole"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [False, True])
 def test_torchrun(folder, bad):
     """The files of a folder, by the launcher itself, which ends all when one failed.

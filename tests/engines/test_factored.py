@@ -58,9 +58,11 @@ class Largest(TorchDispatchMode):
 
 
 @torch.no_grad()
-def test_memory_is_bounded():
+def test_memory_is_bounded(monkeypatch):
     """No tensor beyond output and slab; the neighbors alone would be 9 outputs."""
-    image = torch.randn(1, 3, 900, 700)
+    monkeypatch.setattr(chunks, "_CHUNK_ELEMENTS", 2**15)
+    monkeypatch.setattr(factored, "_SLAB", 2**16)
+    image = torch.randn(1, 3, 220, 180)
     layer = ContinuousConv2d(3, 8, 3, engine="factored")
     with Largest() as seen:
         out = layer(image, scale=1.37)

@@ -116,8 +116,11 @@ def test_all_small_ratios(request, price, support, ratio):
     check(noise(3, 2, 8, 7), kernel, scale=(ratio, 1 / ratio))
 
 
-@pairs(mode=PADDING_MODES, ratio=[r for r in RATIOS if r.numerator != 4])
-def test_all_padding_modes(mode, ratio):
+@pytest.mark.parametrize(
+    "ratio, mode",
+    [(r, PADDING_MODES[(i + j) % 5]) for i, r in enumerate(RATIOS) for j in (0, 2)],
+)
+def test_all_padding_modes(ratio, mode):
     """Padding one side only, cropping, and images narrower than the support."""
     for size in (1, 3, 11):
         check(noise(1, 2, size), cosine(2, 2, (5,)), scale=ratio, padding_mode=mode)

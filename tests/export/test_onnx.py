@@ -200,8 +200,8 @@ def test_a_baked_network_of_the_library():
     torch.testing.assert_close(baked(image), model(image))
 
 
+@pytest.mark.slow
 @torch.no_grad()
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch's own
 def test_compiled_package(tmp_path):
     """Exported with free height and width, compiled by C++, loaded, run."""

@@ -29,14 +29,15 @@ def test_engines_agree(h, w, ky, kx, sy, sx, mode, batch):
     kernel = CosineKernel(2, 3, (ky, kx), dtype=torch.float64)
     image = torch.randn(batch, 2, h, w, dtype=torch.float64)
     options = {"scale": (sy, sx), "padding_mode": mode}
-    outs = [
-        continuous_conv(image, kernel, **options, engine=engine)
-        for engine in HERE
-        if not refusal(engine, image, kernel, options)
-    ]
-    for out in outs:
-        torch.testing.assert_close(out, outs[0])
-        assert out.shape == (batch, 3, *outs[0].shape[2:])
+    leaves = [image.requires_grad_(), *kernel.parameters()]
+    found = []
+    for engine in HERE:
+        if not refusal(engine, image, kernel, options):
+            out = continuous_conv(image, kernel, **options, engine=engine)
+            assert out.shape == (batch, 3, *out.shape[2:])
+            found.append([out, *torch.autograd.grad(out.sin().sum(), leaves)])
+    for values in found:
+        torch.testing.assert_close(values, found[0])
 
 
 @given(sizes, supports, scales, st.integers(1, 12), modes)

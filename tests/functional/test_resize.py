@@ -1,7 +1,8 @@
 """Classical resizing, against PyTorch, Pillow and MATLAB."""
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from contconv._grid.padding import PADDING_MODES
 from contconv.functional import resize_passes
 from contconv.functional.rounding import rounded, whole_weights
 from contconv.kernels import CubicKernel, GaussianKernel, SeparableKernel
-from tests.combinations import pairs
 from tests.oracle import neighbors, padded, position
 
 BENCHMARKS = Path(__file__).parents[2] / "shared" / "data" / "benchmarks"
@@ -206,6 +206,12 @@ KERNELS: dict[str, tuple[Callable[[Fraction], Fraction], int]] = {
 }
 
 
+def with_modes(values: Iterable[Any]) -> list[tuple[Any, str, str]]:
+    """Each value with each kernel, and the padding modes by turns."""
+    modes = itertools.cycle(PADDING_MODES)
+    return [(*one, next(modes)) for one in itertools.product(values, KERNELS)]
+
+
 def exact_rows(
     in_size: int, out_size: int, scale: Fraction, kernel: str, mode: str = "replicate"
 ) -> list[list[Fraction]]:
@@ -254,10 +260,10 @@ CASES = {
 }
 
 
-@pairs(case=CASES, kernel=[*KERNELS], mode=PADDING_MODES)
-def test_plain_definition(way, case, kernel, mode):
+@pytest.mark.parametrize("name, kernel, mode", with_modes(CASES))
+def test_plain_definition(way, name, kernel, mode):
     """The output, and the gradient, which is the transposed matrix times the other."""
-    shape, scales = case
+    shape, scales = CASES[name]
     image = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     expected = exactly(image, scales, kernel, mode)
     out = resize(image, scale=scales, kernel=kernel, padding_mode=mode)
@@ -296,7 +302,7 @@ SCALES = [*map(Fraction, ("1/2", "1/3", "1/4", "1/6", "2/3", "3/4", "5/4", "3/2"
 SCALES += [Fraction(37, 100), Fraction(77, 100), Fraction(2), Fraction(4), Fraction(1)]
 
 
-@pairs(scale=SCALES, kernel=[*KERNELS], mode=PADDING_MODES)
+@pytest.mark.parametrize("scale, kernel, mode", with_modes(SCALES))
 def test_every_bit_of_exact_fractions(way, scale, kernel, mode):
     """Halves are rounded up, also where floating-point sums miss them."""
     lines = torch.randint(256, (50, 2, 37), dtype=torch.uint8)

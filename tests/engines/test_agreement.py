@@ -1,5 +1,6 @@
 """All engines agree with the reference, in output and in every gradient."""
 
+import copy
 from functools import partial
 from typing import Any
 
@@ -85,6 +86,24 @@ def test_low_precision(dtype):
         allowed, *errors = (worst(out, truth) for out in outputs)
         for engine, error in zip(engines, errors, strict=True):
             assert error <= 2 * allowed, (name, engine, error, allowed)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "empty"])
+def test_gradients_in_float32(name):
+    """Where products go by oneDNN, with derivatives of our own: those of float64."""
+    image, kernel, options = build(CASES[name], torch.float32)
+    doubled = copy.deepcopy(kernel).double()
+    exact = {k: v.double() if k == "points" else v for k, v in options.items()}
+    expected = continuous_conv(image.double(), doubled, **exact, engine="reference")
+    probe = torch.randn_like(expected)
+    of_float64 = torch.autograd.grad(expected, [image, *doubled.parameters()], probe)
+    for engine in ("reference", *accepting(image, kernel, options)):
+        actual = continuous_conv(image, kernel, **options, engine=engine)
+        leaves = [image, *kernel.parameters()]
+        gradients = torch.autograd.grad(actual, leaves, probe.float())
+        for found, truth in zip(gradients, of_float64, strict=True):
+            apart = worst(found, truth.double()) / truth.abs().max().item()
+            assert apart < 1e-4, (engine, apart)
 
 
 @pytest.mark.parametrize("engine", HERE)

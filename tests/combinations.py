@@ -8,10 +8,10 @@ import pytest
 
 
 def pairs(**axes: Sequence[Any] | Mapping[str, Any]) -> pytest.MarkDecorator:
-    """Parametrize a test: every pair of values of any two axes, instead of all products.
+    """Parametrize a test: every pair of values of any two axes, not all products.
 
-    A fault that shows at one value, or where two meet, shows as in the full product; what
-    takes three to meet is left to examples that hypothesis draws.
+    A fault that shows at one value, or where two meet, shows as in the full product;
+    what takes three to meet is left to examples that hypothesis draws.
 
     Args:
         axes: For each argument its values; of a mapping, with their names.

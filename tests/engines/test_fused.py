@@ -7,9 +7,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -29,9 +31,17 @@ ROOT = Path(__file__).parents[2]
 SHARED = {80: 99 * 1024, 90: 227 * 1024}
 
 
-# A process takes seconds to start, so that each has several of them to run.
-BATCHES = [list(CHECKS)[i::4] for i in range(4)]
-COMPILATIONS = [list(LAUNCHES)[i::3] for i in range(3)]
+def batches(names: Iterable[str], quick: list[str], count: int) -> list[Any]:
+    """A process takes seconds to start, so that each has several names to run."""
+    others = [name for name in names if name not in quick]
+    slow = [
+        pytest.param(others[i::count], marks=pytest.mark.slow) for i in range(count)
+    ]
+    return [quick, *slow]
+
+
+BATCHES = batches(CHECKS, ["tiles_of_channels", "grids_from_the_first_pixel"], 4)
+COMPILATIONS = batches(LAUNCHES, ["forward, bfloat16", "to head, bfloat16"], 3)
 
 
 def python(module: str, names: list[str], **environment: str) -> str:
@@ -50,14 +60,12 @@ def python(module: str, names: list[str], **environment: str) -> str:
     return run.stdout
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("names", BATCHES, ids=", ".join)
 def test_interpreted(names):
     """Output and gradients of the reference, on a CPU."""
     assert python("in_triton_interpreter", names, TRITON_INTERPRET="1").split() == names
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("names", COMPILATIONS, ids="; ".join)
 def test_compiled(names, tmp_path):
     """Tensor cores; nothing spilled; little enough shared memory."""

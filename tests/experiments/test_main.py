@@ -27,7 +27,14 @@ def files(folder):
     return sorted(str(p.relative_to(folder)) for p in folder.rglob("*.*"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The quick ones of them take no second.
+QUICK = ("projected_grid", "repeated_filter")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in NAMES],
+)
 def test_quick_variant(name, untouched):
     """The claim holds; the plot needs the record alone; both go to `out`."""
     try:

@@ -112,6 +112,7 @@ def test_cache(folder, tmp_path):
     assert len(load_images(folder, cache=cache).train) == 18
 
 
+@pytest.mark.slow
 def test_real_cifar():
     folder = REPOSITORY.parent / "shared" / "data" / "cifar10"
     if not folder.exists():
@@ -122,6 +123,7 @@ def test_real_cifar():
     assert sets.classes[0] == "airplane" and sets.classes[9] == "truck"
 
 
+@pytest.mark.slow
 def test_real_fashion_mnist():
     try:
         sets = load_images("fashion-mnist")

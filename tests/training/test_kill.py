@@ -44,6 +44,7 @@ def test_sigterm(data, uninterrupted, tmp_path):
     command.assert_same(out, uninterrupted)
 
 
+@pytest.mark.slow
 def test_sigkill_again_and_again(data, uninterrupted, tmp_path):
     """At moments that have nothing to do with steps or files."""
     said, out = tmp_path / "said", tmp_path / "run"

@@ -101,7 +101,17 @@ def test_a_pipe_that_is_closed(here, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-ODD = ["[draft] x", "two  spaces", "a\nb", "[/b]", "[link=x]y", ":smile:", "[red", "a\x1b[31mb", "ü\u202e"]
+ODD = [
+    "[draft] x",
+    "two  spaces",
+    "a\nb",
+    "[/b]",
+    "[link=x]y",
+    ":smile:",
+    "[red",
+    "a\x1b[31mb",
+    "ü\u202e",
+]
 
 
 @pytest.mark.parametrize("name", ODD)

@@ -60,7 +60,7 @@ def test_pictures_come_out_upright(orientation, suffix, tmp_path):
     assert samples.call("resize", source, target, "--size", width, height) == 0
     made = samples.opened(target)
     apart = np.abs(np.asarray(made).astype(int) - np.asarray(upright))
-    assert np.median(apart) <= (2 if lossy else 0) and (lossy or apart.max() == 0)
+    assert np.median(apart) <= (8 if lossy else 0) and (lossy or apart.max() == 0)
     assert made.getexif().get(0x0112, 1) == 1
 
 

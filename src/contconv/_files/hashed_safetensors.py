@@ -19,6 +19,9 @@ from contconv._files.whole import write_whole
 # Stands where the digest will, while the digest is taken.
 _BLANK = b"0" * 64
 
+# In bytes, as in safetensors itself: JSON takes many times as much memory.
+_LONGEST_HEADER = 100_000_000
+
 
 class DamagedError(Exception):
     """A file is not what was written."""
@@ -101,6 +104,8 @@ def _texts(content: bytes, path: Path) -> dict[str, str]:
     """The notes and the digest, from the header: a length, then JSON."""
     length = int.from_bytes(content[:8], "little")
     try:
+        if length > _LONGEST_HEADER:
+            raise ValueError
         texts = json.loads(content[8 : 8 + length])["__metadata__"]
         if set(texts) == {"notes", "sha256"} and len(texts["sha256"]) == len(_BLANK):
             return {key: str(text) for key, text in texts.items()}

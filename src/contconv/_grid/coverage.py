@@ -63,8 +63,9 @@ def coverage(
 
 
 def _distances(axis: Axis) -> dict[Fraction, int]:
-    n = torch.arange(axis.out_size)
-    pixel = axis.first_neighbor(n)[:, None] + torch.arange(axis.taps)
+    n = torch.arange(axis.out_size, device="cpu")
+    tap = torch.arange(axis.taps, device="cpu")
+    pixel = axis.first_neighbor(n)[:, None] + tap
     distance = axis.position(n)[:, None] - axis.unit * pixel
     distance = distance[distance.abs() <= axis.reach]
     values, counts = distance.unique(return_counts=True)

@@ -225,8 +225,8 @@ class ContinuousConv(nn.Module):
             f"{self.in_channels}, {self.out_channels}",
             f"kernel_size={self.kernel_size}",
         ]
-        if self.scale is not None and (self._ratios or self.learnable_scale is None):
-            parts.append(f"scale=({', '.join(str(ratio) for ratio in self.scale)})")
+        if self._ratios is not None:
+            parts.append(f"scale=({', '.join(map(str, self.scale or ()))})")
         if self.size is not None:
             parts.append(f"size={self.size}")
         if self.groups != 1:
@@ -251,7 +251,7 @@ def _check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
         raise ValueError(
             "a learnable scale samples at points, which have no antialias; leave it out"
         )
-    scale.ratios(ndim)  # one number, or one for each axis
+    scale.per_axis(ndim)  # one number, or one for each axis
 
 
 def check_layer_kernel(

@@ -56,9 +56,12 @@ class TapLayout:
         zeros = [(width * parts - n + 1) // 2 for n, width, parts in triples]
         return torch.nn.functional.pad(taps, [n for z in zeros[::-1] for n in (z, z)])
 
-    def distances(self, axis: int, count: int) -> Float[Tensor, " count"]:
+    def distances(
+        self, axis: int, count: int, device: torch.device
+    ) -> Float[Tensor, " count"]:
         """The distances of an axis's taps, in input pixels."""
-        places = torch.arange(count, dtype=torch.float64) - (count - 1) / 2
+        places = torch.arange(count, dtype=torch.float64, device=device)
+        places = places - (count - 1) / 2
         return places / self.parts[axis]
 
 
@@ -103,7 +106,7 @@ def _matrices(
 ) -> list[Tensor]:
     """The basis at the taps: one matrix for each axis, or one for all."""
     counts, device = taps.shape[2:], taps.device
-    distances = [origin.distances(i, n).to(device) for i, n in enumerate(counts)]
+    distances = [origin.distances(i, n, device) for i, n in enumerate(counts)]
     if is_separable(kernel):
         return [kernel.axis_basis(d, i) for i, d in enumerate(distances)]
     grid = torch.cartesian_prod(*distances).view(-1, len(counts))

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.cache import cached, cached_by_tensors
+from contconv._runtime.cache import cached, cached_by_parameters
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float
 from contconv.engines.periodic.phases import (
@@ -175,7 +175,7 @@ def _filters(problem: Problem, plan: tuple[PhaseGroups, ...]) -> Tensor:
     use = (problem.groups, problem.basis_dtype, problem.image.device)
     key = (needs.constants, _axes(problem), plan, *use)
     make = partial(_new_filters, problem, plan)
-    return cached_by_tensors(problem.kernel, key, needs.tensors, make)
+    return cached_by_parameters(problem.kernel, key, needs.tensors, make)
 
 
 def _new_filters(problem: Problem, plan: tuple[PhaseGroups, ...]) -> Tensor:

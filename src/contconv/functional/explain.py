@@ -1,7 +1,6 @@
 """explain: what each engine would take for a convolution, and which one runs."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -13,7 +12,7 @@ from contconv._grid.placement import Padding
 from contconv._grid.ratio import Scale, Size
 from contconv._runtime.memory import shortage
 from contconv._runtime.shapes import Float, no_type_check
-from contconv._runtime.text import readable
+from contconv._runtime.text import decimal, readable, times, wrapped
 from contconv.engines import ENGINES, Engine, Problem, choose
 from contconv.functional.call import Call, as_call
 from contconv.functional.conv import as_problem
@@ -82,7 +81,9 @@ def explain(
         engines={name: _candidate(engine, problem) for name, engine in ENGINES.items()},
         input_shape=tuple(input.shape),
         output_shape=output_shape if call.batched else output_shape[1:],
-        problem="\n".join(_words(call, groups, output_shape)),
+        problem="\n".join(
+            wrapped(line[8:], line[:8]) for line in _words(call, groups, output_shape)
+        ),
     )
 
 
@@ -135,13 +136,13 @@ def _words(call: Call, groups: int, output_shape: Sequence[int]) -> Iterator[str
         which += f", {groups} groups"
     yield which
     if isinstance(grid, AxisGrid):
-        where = "scale " + _times(Fraction(axis.up, axis.down) for axis in grid.axes)
+        where = "scale " + times(decimal(axis.up / axis.down) for axis in grid.axes)
         where += ", antialiased" if any(axis.stretched for axis in grid.axes) else ""
         if any(axis.start is not None for axis in grid.axes):
-            firsts = (Fraction(axis.position(0), axis.unit) for axis in grid.axes)
-            where += ", from " + _times(firsts)
+            firsts = (axis.position(0) / axis.unit for axis in grid.axes)
+            where += ", from " + times(map(decimal, firsts))
     else:
-        where = _times(grid.out_shape) + " points"
+        where = times(grid.out_shape) + " points"
         where += ", others for each image" if grid.batch > 1 else ""
     yield f"grid    {where}, at most {grid.taps} pixels under the kernel"
     gradients = "with" if torch.is_grad_enabled() else "without"
@@ -149,8 +150,4 @@ def _words(call: Call, groups: int, output_shape: Sequence[int]) -> Iterator[str
 
 
 def _size(shape: Sequence[int], dtype: torch.dtype) -> str:
-    return f"{_times(shape)} ({readable(prod(shape) * dtype.itemsize)})"
-
-
-def _times(numbers: Iterable[object]) -> str:
-    return " x ".join(map(str, numbers))
+    return f"{times(shape)} ({readable(prod(shape) * dtype.itemsize)})"

@@ -10,28 +10,22 @@ from torch import nn
 from contconv._grid.grid import resized_axes
 from contconv._grid.placement import Placement
 from contconv._grid.ratio import as_ratios
-from contconv._runtime.text import counted, wrapped
-from contconv.nn.observe import Shapes
+from contconv._runtime.text import counted, times, wrapped
+from contconv.nn.observe import Shape
 from contconv.surgery.discrete import Discrete
 from contconv.surgery.replace import swap
 
 
-def scale_text(scale: Sequence[Fraction]) -> str:
-    """A scale in words: once if it is the same on all axes."""
-    return " x ".join(map(str, dict.fromkeys(scale)))
-
-
 def grid_text(placements: Sequence[Placement]) -> str:
     """How the axes of a grid lie: once if it is the same for all."""
-    words = list(dict.fromkeys(map(str, placements)))
-    return " x ".join(words)
+    return times(dict.fromkeys(map(str, placements)))
 
 
-def off_centre(discrete: Discrete, ends: Shapes) -> str:
+def off_centre(discrete: Discrete, before: Shape, after: Shape) -> str:
     """How far the grid is off the centre of this input."""
     axes = len(discrete.kernel_size)
     ratios = as_ratios(discrete.scale, axes)
-    sizes, in_sizes = ends.after[-axes:], ends.before[-axes:]
+    sizes, in_sizes = after[-axes:], before[-axes:]
     grids = (
         resized_axes(in_sizes, discrete.kernel_size, ratios, sizes, placements=p)
         for p in (discrete.placements, None)
@@ -43,7 +37,7 @@ def off_centre(discrete: Discrete, ends: Shapes) -> str:
     if not any(shifts):
         return "centred"
     once = dict.fromkeys(f"{float(shift):+g}" for shift in shifts)
-    return " x ".join(once) + " px off centre"
+    return times(once) + " px off centre"
 
 
 if TYPE_CHECKING:
@@ -207,5 +201,5 @@ def _cells(row: Row) -> Iterator[str]:
     yield "" if row.error is None else f"{row.error:.1e}"
     for pair in (row.parameters, row.multiply_adds):
         yield "" if pair is None else " -> ".join(map(counted, pair))
-    yield "" if row.out_shape is None else " x ".join(map(str, row.out_shape))
+    yield "" if row.out_shape is None else times(row.out_shape)
     yield row.note

@@ -272,11 +272,9 @@ def test_report():
     assert row.out_shape == (2, 8, 9, 8)
     assert left.reason == "dilation (2, 2): its taps are not side by side"
     assert report.left == [left] and report.converted == [row]
+    lines = str(report).splitlines()
     assert "1: Conv2d left alone: dilation" in str(report)
-
-
-def test_rich_table(capsys):
-    import rich
-
-    rich.print(convert(nn.Conv2d(1, 1, 3, 2)))
-    assert "(the model)" in capsys.readouterr().out
+    assert "kernel.head" in lines[-1] and max(map(len, lines)) <= 100
+    assert (
+        repr(report).startswith("<Conversion: 1 replaced") and len(repr(report)) < 150
+    )

@@ -79,6 +79,7 @@ def test_describe():
     expected = layer.explain(torch.rand(2, 3, 20, 24))
     assert first.explanation.engine == expected.engine
     text = str(found)
+    assert max(map(len, text.splitlines())) <= 100 and len(repr(found)) < 150
     assert "CosineKernel" in text and "2 continuous layers" in text
 
 

@@ -84,7 +84,7 @@ class Axis:
         # Shifted by whole pixels to stay above zero: exported graphs truncate integer
         # division instead of flooring it.
         below = self.reach + self.out_size * self.down + abs(self.start or 0)
-        pixels = -(-below // self.unit)
+        pixels = below // self.unit + 1
         lowest = self.position(n) - self.reach + self.unit * pixels
         return (lowest + self.unit - 1) // self.unit - pixels
 

@@ -41,13 +41,18 @@ def convert(
 ) -> Conversion:
     """Replace convolutions of a network by continuous ones, which take any scale.
 
-    What is replaced are convolutions, transposed convolutions, ``nn.Upsample`` (by a
-    fixed kernel), and, where they stand right before a convolution in one
-    ``nn.Sequential``, enlargements to the nearest pixel and poolings together with it.
+    What is replaced are convolutions, transposed convolutions, and, by fixed kernels,
+    ``nn.Upsample`` and means of blocks. An enlargement to the nearest pixel or a
+    pooling becomes one layer with the convolution after it in the same
+    ``nn.Sequential``, if an example shows that nothing else takes what is in between,
+    and no hook looks there.
+
     With ``init="fit"`` the network stays the same function: the kernels pass through
     the trained taps. It keeps its hooks, devices, dtypes and modes, and still loads a
-    ``state_dict`` that was saved before. The parameters are new: make the optimizer
-    afterwards.
+    ``state_dict`` that was saved before. A layer has the settings of what it replaces,
+    such as ``stride``; its ``weight``, to be read or set as a whole; and takes the
+    ``output_size`` of a transposed convolution. The parameters are new, under the name
+    ``kernel.head``: make the optimizer afterwards.
 
     All layers are made before the first one is put in place, so that the network is
     converted as a whole or, after an error, not at all.
@@ -63,7 +68,8 @@ def convert(
             the stride divides the size. ``"keep"`` leaves it there, so that all outputs
             stay the same; ``"center"`` centres it as Eq. 2 of the paper does.
         kernel: The kernels: ``"cosine"``, ``"mlp"``, or, to start anew, ``"spline"``.
-        example: An input of the network, or a tuple of them, for shapes and costs.
+        example: An input of the network, or a tuple of its arguments: for shapes, costs
+            and what can be replaced only together.
         dry_run: Whether only to report.
         tolerance: With ``init="fit"``, how far a kernel may be off at any tap, over the
             largest one; layers that are further off are left alone.

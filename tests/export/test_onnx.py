@@ -1,8 +1,4 @@
-"""Graphs for other runtimes: ONNX files, verified; compiled packages; baked networks.
-
-The shape checks around the library break graphs, so that these tests run without them,
-in a call of pytest of their own (`make test`).
-"""
+"""Graphs for other runtimes: ONNX files, verified; packages; baked networks."""
 
 import importlib.util
 from pathlib import Path
@@ -20,11 +16,8 @@ from contconv.export import verify
 from contconv.kernels import CosineKernel
 from contconv.models import CCNet, SuperResolutionNet
 
-
-@pytest.fixture(autouse=True)
-def plain(request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("jaxtyping_packages", None):
-        pytest.skip("the shape checks break graphs; the second call runs these tests")
+# The shape checks around the library break graphs.
+pytestmark = pytest.mark.plain
 
 
 @pytest.fixture
@@ -139,7 +132,7 @@ REFUSED = {
         r"PyTorch cannot export layer '0' for any size; .* or export each part",
     ),
     "branches": (
-        nn.Sequential(LAYER, Branches(), LAYER),
+        nn.Sequential(LAYER, Branches()),
         {},
         r"the graph differs from the model by .* on an input of \(.*\) pixels, first "
         r"in layer '1'; tol",
@@ -229,8 +222,8 @@ def test_a_baked_network_of_the_library():
     torch.testing.assert_close(baked(image), model(image))
 
 
+@pytest.mark.slow
 @torch.no_grad()
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own
 @pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch's own
 def test_compiled_package(tmp_path):
     """Exported with free height and width, compiled by C++, loaded, run."""

@@ -1,7 +1,6 @@
 """Bad input is refused at the door: the right exception, in words that help."""
 
 import re
-import time
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +14,9 @@ from contconv import ContinuousConv2d, continuous_conv, explain, resize
 from contconv._grid.padding import PADDING_MODES
 from contconv.engines import ENGINES
 from contconv.kernels import CosineKernel, CubicKernel
+
+# As users have it: the shape checks would refuse some of it in words of their own.
+pytestmark = pytest.mark.plain
 
 IMAGE = torch.rand(2, 4, 6, 5)
 KERNEL = CosineKernel(4, 6, (3, 3))
@@ -284,10 +286,8 @@ class Allocations(TorchDispatchMode):
 def test_absurd_output(apply):
     """Refused at once, before anything is allocated."""
     image, kernel = torch.zeros(1, 1, 1000, 1000), CubicKernel()
-    start = time.perf_counter()
     with refused(ABSURD), Allocations() as allocations:
         apply(image, kernel=kernel, scale=1e6)
-    assert time.perf_counter() - start < 0.5
     assert allocations.largest <= image.numel()
 
 

@@ -1,7 +1,8 @@
 """Classical resizing, against PyTorch, Pillow and MATLAB."""
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,7 @@ def test_every_bit_of_matlab(name, factor):
     """The benchmarks' LR images were made by MATLAB's imresize: no sample differs."""
     paths = sorted((BENCHMARKS / name / f"lr_x{factor}").glob("*.png"))
     if not paths:
-        pytest.skip(f"no LR images of {name} in {BENCHMARKS}: fetch the benchmarks")
+        pytest.skip(f"{name} NOT TRIED: no LR images in {BENCHMARKS}")
     for path in paths:
         low, high = (
             torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None]
@@ -106,7 +107,7 @@ def test_every_bit_of_matlab(name, factor):
 def test_all_benchmark_images_are_there_or_none():
     paths = lr_images()
     if not paths:
-        pytest.skip(f"no benchmark images in {BENCHMARKS}")
+        pytest.skip(f"MATLAB NOT TRIED: no benchmark images in {BENCHMARKS}")
     assert len(paths) == 315
 
 
@@ -134,7 +135,7 @@ def test_whole_numbers_round_half_up_and_clip(way):
 @pytest.mark.parametrize(
     "kernel", ["box", "linear", "cubic", "lanczos2", "lanczos3", "gaussian"]
 )
-@pytest.mark.parametrize("scale", [0.31, 0.5, 1, 1.7, 3])
+@pytest.mark.parametrize("scale", [0.31, 1.7])
 def test_constant_images_stay_constant(way, kernel, scale):
     image = torch.full((1, 2, 11, 7), 0.3, dtype=torch.float64)
     out = resize(image, scale=scale, kernel=kernel)
@@ -205,6 +206,12 @@ KERNELS: dict[str, tuple[Callable[[Fraction], Fraction], int]] = {
 }
 
 
+def with_modes(values: Iterable[Any]) -> list[tuple[Any, str, str]]:
+    """Each value with each kernel, and the padding modes by turns."""
+    modes = itertools.cycle(PADDING_MODES)
+    return [(*one, next(modes)) for one in itertools.product(values, KERNELS)]
+
+
 def exact_rows(
     in_size: int, out_size: int, scale: Fraction, kernel: str, mode: str = "replicate"
 ) -> list[list[Fraction]]:
@@ -253,11 +260,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("shape, scales", CASES.values(), ids=CASES)
-def test_plain_definition(way, shape, scales, kernel, mode):
+@pytest.mark.parametrize("name, kernel, mode", with_modes(CASES))
+def test_plain_definition(way, name, kernel, mode):
     """The output, and the gradient, which is the transposed matrix times the other."""
+    shape, scales = CASES[name]
     image = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     expected = exactly(image, scales, kernel, mode)
     out = resize(image, scale=scales, kernel=kernel, padding_mode=mode)
@@ -296,9 +302,7 @@ SCALES = [*map(Fraction, ("1/2", "1/3", "1/4", "1/6", "2/3", "3/4", "5/4", "3/2"
 SCALES += [Fraction(37, 100), Fraction(77, 100), Fraction(2), Fraction(4), Fraction(1)]
 
 
-@pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("scale", SCALES, ids=str)
+@pytest.mark.parametrize("scale, kernel, mode", with_modes(SCALES))
 def test_every_bit_of_exact_fractions(way, scale, kernel, mode):
     """Halves are rounded up, also where floating-point sums miss them."""
     lines = torch.randint(256, (50, 2, 37), dtype=torch.uint8)

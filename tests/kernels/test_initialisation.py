@@ -12,6 +12,7 @@ from contconv.kernels import ContinuousKernel, CosineKernel, MLPKernel, initiali
 from contconv.kernels.head import SPECTRA
 from experiments import RESULTS
 from experiments.claims import initialisation, spectra
+from tests.combinations import pairs
 
 LAYERS = {1: ContinuousConv1d, 2: ContinuousConv2d, 3: ContinuousConv3d}
 CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -27,10 +28,7 @@ def rms(values: torch.Tensor) -> float:
     return values.double().square().mean().sqrt().item()
 
 
-@KERNELS
-@pytest.mark.parametrize("ndim", [1, 2, 3])
-@pytest.mark.parametrize("scale", [0.71, 1.37])
-@pytest.mark.parametrize("groups", [1, 8], ids="groups{}".format)
+@pairs(kernel=["cosine", "mlp"], ndim=[1, 2, 3], scale=[0.71, 1.37], groups=[1, 8])
 @torch.no_grad()
 def test_one_layer_responds_as_a_convolution(kernel, ndim, scale, groups):
     """To white noise; 15% is three standard deviations of what chance does here."""

@@ -9,15 +9,8 @@ from torch import nn
 
 from contconv import ContinuousConv2d, convert
 from contconv.nn import continuous_layers
+from tests.combinations import pairs
 from tests.surgery.networks import NETWORKS, ResNet, everything, settled
-
-CONVS = [
-    (kernel, stride, padding, groups)
-    for kernel in (1, 2, 3, 4, (5, 2))
-    for stride in (1, 2, (3, 1))
-    for padding in (0, 1)
-    for groups in (1, 2)
-]
 
 
 @torch.no_grad()
@@ -39,7 +32,9 @@ def test_network_stays_the_same(name):
     assert left <= {"MaxPool2d"}, report
 
 
-@pytest.mark.parametrize("kernel, stride, padding, groups", CONVS)
+@pairs(
+    kernel=[1, 2, 3, 4, (5, 2)], stride=[1, 2, (3, 1)], padding=[0, 1], groups=[1, 2]
+)
 def test_strided_convolution(kernel, stride, padding, groups):
     """At every size, also where the stride does not divide it."""
     conv = nn.Conv2d(4, 6, kernel, stride, padding, groups=groups).double()
@@ -66,9 +61,7 @@ def test_same_padding(kernel):
     torch.testing.assert_close(model(image), conv(image))
 
 
-@pytest.mark.parametrize("kernel", [1, 2, 3, 4, 5, 8])
-@pytest.mark.parametrize("stride", [1, 2, 3, 4])
-@pytest.mark.parametrize("groups", [1, 2])
+@pairs(kernel=[1, 2, 3, 4, 5, 8], stride=[1, 2, 3, 4], groups=[1, 2])
 def test_transposed_convolution(kernel, stride, groups):
     for padding in range(min(kernel, 2)):
         for more in range(min(stride, 2)):

@@ -16,9 +16,9 @@ _CLASH = 1024
 def channels_last(
     image: Float[Tensor, "n c *in_shape"],
 ) -> Float[Tensor, "n *in_shape c"]:
-    """Really contiguous: a view would make every product slow."""
+    """A contiguous copy with the channels last: of a view, products are slow."""
     pixels = image.movedim(1, -1)
-    if pixels.is_contiguous() or is_transformed():
+    if is_transformed() or pixels.is_contiguous():
         return pixels.contiguous()
     return _Transposed.apply(image.flatten(2)).view(pixels.shape)  # type: ignore
 
@@ -50,7 +50,12 @@ _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def is_channels_last(image: Tensor) -> bool:
-    """Whether the channels of a pixel lie beside each other, and need not."""
+    """Whether the channels of a pixel lie beside each other, and need not.
+
+    In a graph that is exported never: its inputs may come in any format.
+    """
+    if torch.compiler.is_exporting():
+        return False
     last = image.ndim in _CHANNELS_LAST and image.shape[1] > 1 and image.stride(1) == 1
     return last and not image.is_contiguous()
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from contconv._files.hashed_safetensors import sync
+from contconv._files.whole import sync
 from contconv._grid.ratio import Scale, Size
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import no_type_check

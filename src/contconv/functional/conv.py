@@ -13,8 +13,8 @@ from contconv._runtime.autograd import is_transformed
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.engines import Problem, check_engine, choose
-from contconv.functional.call import as_call, check_bias
+from contconv.engines import Problem, choose
+from contconv.functional.call import Call, as_call
 from contconv.kernels import ContinuousKernel
 
 
@@ -31,6 +31,7 @@ def continuous_conv(
     padding: Padding | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
+    align: str = "center",
     engine: str = "auto",
 ) -> Float[Tensor, "..."]:
     r"""Convolve with a kernel that is a function of sub-pixel distance, at any scale.
@@ -73,6 +74,11 @@ def continuous_conv(
             ``"replicate"``, ``"circular"`` or ``"symmetric"``.
         antialias: Where an axis shrinks, stretch the kernel by ``1 / scale`` and weigh
             it by ``scale``, so that it covers all pixels.
+        align: Where the grid lies: ``"center"`` as in Eq. 2; ``"edge"``, the first
+            boundary of the output on that of the input, ``g_n = (n + 1/2) / s - 1/2``
+            (MATLAB, GDAL, and `torch.nn.functional.interpolate` with a scale factor);
+            ``"first"``, the first pixel on the first, ``g_n = n / s`` (audio, grids of
+            points). The first two are the same where ``s * in`` is whole.
         engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
             ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
 
@@ -91,18 +97,31 @@ def continuous_conv(
         >>> continuous_conv(image, "cubic", scale=(0.6, 1.4)).shape
         torch.Size([1, 3, 3, 6])
     """
-    check_engine(engine)
     call = as_call(
-        *(input, kernel, scale, size, points, groups),
-        *(padding_mode, antialias, padding),
+        input,
+        kernel,
+        scale=scale,
+        size=size,
+        points=points,
+        bias=bias,
+        groups=groups,
+        padding=padding,
+        padding_mode=padding_mode,
+        antialias=antialias,
+        align=align,
+        engine=engine,
     )
-    image, kernel = call.image, call.kernel
-    check_bias(bias, call.out_channels, image)
-    out = apply_kernel(image.to(call.dtype), kernel, call.grid, groups, engine)
+    return run_call(call)
+
+
+def run_call(call: Call) -> Float[Tensor, "..."]:
+    """The output of a call."""
+    image, bias = call.image.to(call.dtype), call.bias
+    out = apply_kernel(image, call.kernel, call.grid, call.groups, call.engine)
     if bias is not None:
-        out = _add(out, bias.to(out.dtype).view(-1, *[1] * kernel.ndim))
-    out = like_layout(out.to(call.dtype), image)
-    return out if call.batched else out[0]
+        out = _add(out, bias.to(out.dtype).view(-1, *[1] * call.kernel.ndim))
+    out = like_layout(out.to(call.dtype), call.image)
+    return out if call.is_batched else out[0]
 
 
 def apply_kernel(

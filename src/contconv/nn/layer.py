@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from contconv._grid.axis import Axis
-from contconv._grid.grid import AxisGrid, resized_axes
+from contconv._grid.grid import Grid
 from contconv._grid.padding import check_padding_mode
-from contconv._grid.placement import Padding, as_placements
+from contconv._grid.placement import Padding, alignment_of, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
-from contconv.functional.conv import continuous_conv
-from contconv.functional.explain import Explanation, explain
+from contconv.functional.call import Call, as_call
+from contconv.functional.conv import run_call
+from contconv.functional.explain import Explanation, explain_call, stand_in
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.head import check_channels
 from contconv.kernels.names import learned_kernel
@@ -48,6 +48,7 @@ class ContinuousConv(nn.Module):
         padding_mode: str = "zeros",
         kernel: str | ContinuousKernel = "cosine",
         antialias: bool = False,
+        align: str = "center",
         engine: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -58,7 +59,7 @@ class ContinuousConv(nn.Module):
         check_engine(engine)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = as_sizes(kernel_size, self.ndim, "kernel_size")
-        self.placements = as_placements(padding, self.kernel_size)
+        self.placements = as_placements(padding, self.kernel_size, align)
         self.learnable_scale: LearnableScale | None = None
         if isinstance(scale, LearnableScale):
             _check_learnable(scale, self.ndim, antialias)
@@ -156,39 +157,44 @@ class ContinuousConv(nn.Module):
         Raises:
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
-        options = self._options(input, scale, size, points)
+        call = self._call(input, scale, size, points)
         if scale is None and size is None and points is None:
-            self._check_coverage(input)
-        return continuous_conv(
-            input, self.kernel, bias=self.bias, engine=self.engine, **options
+            self._warn_if_few(call.grid)
+        return run_call(call)
+
+    def _call(self, input: Any, scale: Any, size: Any, points: Any) -> Call:
+        """The call with these arguments; at the layer's own scale and size if None."""
+        if scale is None and size is None and points is None:
+            scale, size = self._ratios, self._size
+            if scale is None and self.learnable_scale is not None:
+                in_shape = input.shape[-self.ndim :]
+                points = self.learnable_scale.points(in_shape, size, self.placements)
+                size = None
+        return as_call(
+            input,
+            self.kernel,
+            scale=scale,
+            size=size,
+            points=points,
+            bias=self.bias,
+            groups=self.groups,
+            padding=None if points is not None else self.placements,
+            padding_mode=self.padding_mode,
+            antialias=self.antialias,
+            engine=self.engine,
         )
 
-    def _check_coverage(self, input: Any) -> None:
+    def _warn_if_few(self, grid: Grid) -> None:
         """Warn, once for each scale that is set, if it shows the kernel too little."""
         compiles = torch.compiler.is_compiling()
         if compiles or not self.training or self._covered == (self._ratios,):
             return
         if self._ratios is None or not torch.is_grad_enabled():
             return
-        if not isinstance(input, Tensor) or input.ndim <= self.ndim:
-            return  # what it is called with is looked at later
         self._covered = (self._ratios,)
-        if self.kernel.head.requires_grad and min(input.shape[-self.ndim :]) > 0:
-            axes = self._axes(input, self._ratios, self._size)
+        if self.kernel.head.requires_grad:
             # Past two calls of nn.Module, to who called the layer.
-            warn_if_few(self.kernel, AxisGrid(axes, self.padding_mode), stacklevel=5)
-
-    def _axes(self, input: Tensor, scale: Any, size: Any) -> tuple[Axis, ...]:
-        """How each axis of the input is resized."""
-        scale = 1 if scale is None and size is None else scale
-        return resized_axes(
-            input.shape[-self.ndim :],
-            self.kernel_size,
-            None if scale is None else as_ratios(scale, self.ndim),
-            None if size is None else as_sizes(size, self.ndim),
-            self.antialias,
-            self.placements,
-        )
+            warn_if_few(self.kernel, grid, stacklevel=5)
 
     @no_type_check
     def explain(
@@ -204,27 +210,14 @@ class ContinuousConv(nn.Module):
         `contconv.explain` says more. The choice is that of ``engine="auto"``, also in a
         layer that names its engine.
         """
-        return explain(input, self.kernel, **self._options(input, scale, size, points))
+        return explain_call(self._dry_call(input, scale, size, points))
 
-    def _options(
-        self, input: Any, scale: Any, size: Any, points: Any
-    ) -> dict[str, Any]:
-        """What `continuous_conv` takes for a call, but kernel, bias and engine."""
-        if scale is None and size is None and points is None:
-            scale, size = self._ratios, self._size
-            if scale is None and self.learnable_scale is not None:
-                in_shape = input.shape[-self.ndim :]
-                points = self.learnable_scale.points(in_shape, size, self.placements)
-                size = None
-        return {
-            "scale": scale,
-            "size": size,
-            "points": points,
-            "groups": self.groups,
-            "padding": None if points is not None else self.placements,
-            "padding_mode": self.padding_mode,
-            "antialias": self.antialias,
-        }
+    def _dry_call(
+        self, input: Any, scale: Any = None, size: Any = None, points: Any = None
+    ) -> Call:
+        """The call with these arguments, with stand-ins for the tensors."""
+        points = stand_in(points, self.kernel, torch.float32)
+        return self._call(stand_in(input, self.kernel), scale, size, points)
 
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""
@@ -232,15 +225,17 @@ class ContinuousConv(nn.Module):
             f"{self.in_channels}, {self.out_channels}",
             f"kernel_size={self.kernel_size}",
         ]
-        if self.scale is not None and (self._ratios or self.learnable_scale is None):
-            parts.append(f"scale=({', '.join(str(ratio) for ratio in self.scale)})")
+        if self._ratios is not None:
+            parts.append(f"scale=({', '.join(map(str, self.scale or ()))})")
         if self.size is not None:
             parts.append(f"size={self.size}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
-        if self.placements is not None:
+        if align := alignment_of(self.placements):
+            parts += [f"align={align!r}"] if align != "center" else []
+        elif self.placements is not None:
             parts.append(f"grid=({'; '.join(map(str, self.placements))})")
         if self.padding_mode != "zeros":
             parts.append(f"padding_mode={self.padding_mode!r}")
@@ -256,7 +251,7 @@ def _check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
         raise ValueError(
             "a learnable scale samples at points, which have no antialias; leave it out"
         )
-    scale.ratios(ndim)  # one number, or one for each axis
+    scale.per_axis(ndim)  # one number, or one for each axis
 
 
 def check_layer_kernel(

@@ -8,7 +8,6 @@ from torch import nn
 
 from contconv._grid.grid import resized_axes
 from contconv._grid.placement import Placement
-from contconv._grid.ratio import as_ratios
 from contconv._runtime.text import counted, times, wrapped
 from contconv.nn.observe import Shape
 from contconv.surgery.discrete import Discrete
@@ -23,10 +22,9 @@ def grid_text(placements: Sequence[Placement]) -> str:
 def off_centre(discrete: Discrete, before: Shape, after: Shape) -> str:
     """How far the grid is off the centre of this input."""
     axes = len(discrete.kernel_size)
-    ratios = as_ratios(discrete.scale, axes)
-    sizes, in_sizes = after[-axes:], before[-axes:]
+    scale, sizes, in_sizes = discrete.scale, after[-axes:], before[-axes:]
     grids = (
-        resized_axes(in_sizes, discrete.kernel_size, ratios, sizes, placements=p)
+        resized_axes(in_sizes, discrete.kernel_size, scale, sizes, placements=p)
         for p in (discrete.placements, None)
     )
     shifts = [

@@ -9,7 +9,7 @@ from torch import nn
 from contconv._grid.placement import Placement
 from contconv._runtime.shapes import no_type_check
 from contconv._runtime.text import scale_text
-from contconv.kernels.names import LEARNED_NAMES
+from contconv.kernels.names import LEARNED
 from contconv.nn.layer import ContinuousConv
 from contconv.nn.observe import Call, Shape, first_calls, observed
 from contconv.surgery.conversion import (
@@ -132,8 +132,8 @@ def _check(model: Any, init: str, align: str, kernel: str) -> None:
         raise ValueError(f"init must be 'fit' or 'fresh', got {init!r}")
     if align not in ("keep", "center"):
         raise ValueError(f"align must be 'keep' or 'center', got {align!r}")
-    if kernel not in LEARNED_NAMES:
-        raise ValueError(f"kernel must be one of {LEARNED_NAMES}, got {kernel!r}")
+    if kernel not in LEARNED:
+        raise ValueError(f"kernel must be one of {tuple(LEARNED)}, got {kernel!r}")
 
 
 def _replaced(

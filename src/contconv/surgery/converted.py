@@ -1,16 +1,18 @@
 """Converted layers: what other code reads of a convolution, or asks of it, is there."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.placement import Placements
 from contconv._grid.ratio import Scale, Size
 from contconv._runtime.autograd import is_transformed
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.functional.conv import continuous_conv
+from contconv.functional.conv import run_call
 from contconv.nn.conv import (
     LAYERS,
     ContinuousConv1d,
@@ -73,11 +75,12 @@ class Converted(ContinuousConv):
             return super().forward(input, scale=scale, size=size, points=points)
         if self.sized is None:
             raise TypeError("output_size is for what was a transposed convolution")
-        options = self._options(input, self._ratios, output_size[-self.ndim :], None)
-        options["padding"] = self.sized
-        return continuous_conv(
-            input, self.kernel, bias=self.bias, engine=self.engine, **options
-        )
+        call = self._call(input, self._ratios, output_size[-self.ndim :], None)
+        assert isinstance(call.grid, AxisGrid)
+        sizes = (call.grid.in_shape, self.kernel_size, self._ratios)
+        own = (call.grid.out_shape, self.antialias, self.sized)
+        grid = replace(call.grid, axes=resized_axes(*sizes, *own))
+        return run_call(replace(call, grid=grid))
 
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *others: Any

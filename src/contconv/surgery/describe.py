@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from contconv._grid.coverage import distinct
+from contconv._grid.grid import AxisGrid
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import no_type_check
 from contconv._runtime.text import (
@@ -22,6 +23,7 @@ from contconv._runtime.text import (
     times,
     wrapped,
 )
+from contconv.functional.explain import explain_call
 from contconv.functional.explanation import COSTS, Explanation, cost_words
 from contconv.nn.layer import ContinuousConv
 from contconv.nn.observe import Call, Shape, observed
@@ -160,8 +162,9 @@ def _not_computed(layers: Sequence[ContinuousConv]) -> Iterator[None]:
 
 def _zeros(layer: ContinuousConv, input: Tensor, *args: Any, **options: Any) -> Tensor:
     given = dict(zip(("output_size",), args, strict=False)) | options
-    shape = layer.explain(input, **_options(layer, given)).output_shape
-    return input.new_zeros(shape)
+    return input.new_zeros(
+        layer._dry_call(input, **_options(layer, given)).output_shape
+    )
 
 
 def _options(layer: ContinuousConv, given: dict[str, Any]) -> dict[str, Any]:
@@ -179,10 +182,9 @@ def _described(call: Call) -> Layer:
     options = _options(layer, call.arguments)
     if options["points"] is not None:
         options["points"] = torch.empty(options["points"], device="meta")
-    scale, distances = "points", None
-    own = layer._options(image, **options)
-    if own["points"] is None:
-        axes = layer._axes(image, own["scale"], own["size"])
+    scale, distances, what = "points", None, layer._dry_call(image, **options)
+    if isinstance(what.grid, AxisGrid):
+        axes = what.grid.axes
         scale = scale_text([Fraction(axis.up, axis.down) for axis in axes])
         distances = tuple(map(distinct, axes))
     return Layer(
@@ -192,7 +194,7 @@ def _described(call: Call) -> Layer:
         scale,
         distances,
         parameters(layer),
-        layer.explain(image, **options),
+        explain_call(what),
     )
 
 

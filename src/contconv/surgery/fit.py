@@ -8,7 +8,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from contconv._runtime.shapes import Float
-from contconv.kernels import ContinuousKernel, SeparableKernel
+from contconv.kernels import ContinuousKernel
+from contconv.kernels.base import is_separable
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,12 @@ class TapLayout:
         zeros = (support * self.parts[axis] - len(taps) + 1) // 2
         return pad(taps, (0, 0, zeros, zeros))
 
-    def distances(self, axis: int, count: int) -> Float[Tensor, " count"]:
+    def distances(
+        self, axis: int, count: int, device: torch.device
+    ) -> Float[Tensor, " count"]:
         """The distances of an axis's taps, in input pixels."""
-        places = torch.arange(count, dtype=torch.float64) - (count - 1) / 2
+        places = torch.arange(count, dtype=torch.float64, device=device)
+        places = places - (count - 1) / 2
         return places / self.parts[axis]
 
     def exchanged(self, weight: Tensor) -> Tensor:
@@ -108,8 +112,8 @@ def _bases(
     kernel: ContinuousKernel, origin: TapLayout, own: Sequence[Tensor]
 ) -> list[Tensor]:
     """The basis at the taps: one matrix for each axis, or one for all."""
-    distances = [origin.distances(i, len(m)).to(m.device) for i, m in enumerate(own)]
-    if isinstance(kernel, SeparableKernel):
+    distances = [origin.distances(i, len(m), m.device) for i, m in enumerate(own)]
+    if is_separable(kernel):
         return [kernel.axis_basis(d, i) for i, d in enumerate(distances)]
     return [kernel.basis(torch.cartesian_prod(*distances).view(-1, len(own)))]
 

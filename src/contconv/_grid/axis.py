@@ -103,7 +103,7 @@ class Axis:
         # Shifted by whole pixels to stay above zero: exported graphs truncate integer
         # division instead of flooring it.
         below = abs(offset) + self.out_size * self.down + abs(self.start or 0)
-        pixels = -(-below // self.unit)
+        pixels = below // self.unit + 1
         return (self.position(n) + offset + self.unit * pixels) // self.unit - pixels
 
     @property

@@ -13,6 +13,7 @@ from contconv.models import BaselineNet, CCNet, SuperResolutionNet
 from contconv.nn import LearnableScale
 from contconv.nn.conv import LAYERS
 from contconv.nn.layer import ContinuousConv
+from contconv.surgery.converted import plain_class
 
 Config = dict[str, Any]
 
@@ -31,7 +32,7 @@ def to_config(model: nn.Module) -> Config:
         ValueError: If it is of another class, or has a kernel of another class.
     """
     name = type(model).__name__
-    if isinstance(model, ContinuousConv) and _LAYERS.get(name) is type(model):
+    if isinstance(model, ContinuousConv) and plain_class(model) in _LAYERS.values():
         return _layer_to_config(model)
     if isinstance(model, SuperResolutionNet) and type(model) is SuperResolutionNet:
         return {"name": name, "arguments": model.arguments}
@@ -78,7 +79,8 @@ def _layer_to_config(layer: Any) -> Config:
     same += ("padding_mode", "antialias", "engine")
     arguments = {**given, **{key: getattr(layer, key) for key in same}}
     dtype = str(kernel.head.dtype).removeprefix("torch.")
-    return {"name": type(layer).__name__, "arguments": arguments, "dtype": dtype}
+    name = plain_class(layer).__name__
+    return {"name": name, "arguments": arguments, "dtype": dtype}
 
 
 def _build_layer(config: Config) -> ContinuousConv:

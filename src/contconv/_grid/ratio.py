@@ -30,7 +30,8 @@ def as_ratio(scale: Any) -> Ratio:
     if isinstance(scale, bool) or not isinstance(scale, Real):
         raise TypeError(
             "scale must be an int, a float or a Fraction, or one of these per axis, "
-            f"got {type(scale).__name__}"
+            f"got {type(scale).__name__}; convert it first, for instance with "
+            "Fraction(text), tensor.item() or array.tolist()"
         )
     if not math.isfinite(scale) or scale <= 0:
         raise ValueError(f"scale must be positive and finite, got {scale}")

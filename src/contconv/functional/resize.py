@@ -13,7 +13,7 @@ from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import is_channels_last, like_layout
 from contconv._runtime.shapes import Num, no_type_check
 from contconv.engines.weights import axis_weights
-from contconv.functional.call import as_kernel
+from contconv.functional.checks import as_kernel
 from contconv.functional.conv import apply_kernel
 from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
 from contconv.functional.rounding import rounded

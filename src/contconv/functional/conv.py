@@ -13,7 +13,7 @@ from contconv._runtime.autograd import is_transformed
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.engines import Problem, choose
+from contconv.engines import ENGINES, Problem, choose
 from contconv.functional.call import Call, as_call
 from contconv.kernels import ContinuousKernel
 
@@ -134,6 +134,8 @@ def apply_kernel(
     """Eq. 1 on a grid, by the engine of that name, not rounded below float32."""
     problem = as_problem(image, kernel, grid, groups)
     chosen, cost = choose(problem, engine)
+    if image.is_meta:
+        chosen = ENGINES["factored"]  # which reads no numbers to divide its work
     check_fits(problem.shape, image.element_size(), cost.memory, image.device)
     # What may be rounded, the engine decides: the basis stays in float32.
     with no_autocast(image.device.type):

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from contconv._grid.grid import Grid
 from contconv._grid.padding import check_padding_mode
@@ -16,6 +16,7 @@ from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional.call import Call, as_call
+from contconv.functional.checks import check_kernel
 from contconv.functional.conv import run_call
 from contconv.functional.explain import Explanation, explain_call, stand_in
 from contconv.kernels import ContinuousKernel
@@ -157,6 +158,8 @@ class ContinuousConv(nn.Module):
         Raises:
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
+        if isinstance(input, fx.Proxy):
+            return _as_leaf(self, input, scale=scale, size=size, points=points)  # type: ignore
         call = self._call(input, scale, size, points)
         if scale is None and size is None and points is None:
             self._warn_if_few(call.grid)
@@ -246,6 +249,18 @@ class ContinuousConv(nn.Module):
         return ", ".join(parts)
 
 
+def _as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy:
+    """A step of the graph that torch.fx makes of a network: the layer, as it is."""
+    path = input.tracer.path_of_module(layer)  # type: ignore
+    if not path:
+        raise TypeError(
+            f"torch.fx cannot trace a {type(layer).__name__} by itself, only a network "
+            "that has it; put it in one, as in nn.Sequential(layer)"
+        )
+    given = {name: value for name, value in options.items() if value is not None}
+    return input.tracer.create_proxy("call_module", path, (input,), given)
+
+
 def _check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
     if antialias:
         raise ValueError(
@@ -267,6 +282,7 @@ def check_layer_kernel(
             "kernel must be a ContinuousKernel or the name of a learned kernel, "
             f"got {type(kernel).__name__}"
         )
+    check_kernel(kernel)
     if kernel.kernel_size != kernel_size:
         raise ValueError(
             f"kernel_size is {kernel_size}, but the kernel has {kernel.kernel_size}; "

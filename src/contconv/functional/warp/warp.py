@@ -13,7 +13,7 @@ from contconv._runtime.autograd import has_values
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.functional.call import as_kernel, check_input
+from contconv.functional.checks import as_kernel, check_input
 from contconv.functional.warp.chunks import sampled
 from contconv.functional.warp.footprint import footprints
 from contconv.functional.warp.sampler import Sampler

@@ -15,14 +15,17 @@ from contconv.kernels.cosine import CosineKernel
 from contconv.kernels.mlp import MLPKernel
 from contconv.kernels.spline import SplineKernel
 
+# Neither Pillow nor MATLAB has one: half a pixel of standard deviation. Made here, as its
+# covariance is looked at, which compilers and tensors without values do not allow.
+_GAUSSIANS = {ndim: GaussianKernel(0.25, (4,) * ndim) for ndim in (1, 2, 3)}
+
 _CLASSICAL: dict[str, Callable[[int], ContinuousKernel]] = {
     "box": lambda ndim: BoxKernel(ndim=ndim),
     "linear": lambda ndim: LinearKernel(ndim=ndim),
     "cubic": lambda ndim: CubicKernel(ndim=ndim),
     "lanczos2": lambda ndim: LanczosKernel(2, ndim=ndim),
     "lanczos3": lambda ndim: LanczosKernel(3, ndim=ndim),
-    # Neither Pillow nor MATLAB has one: half a pixel of standard deviation.
-    "gaussian": lambda ndim: GaussianKernel(0.25, (4,) * ndim),
+    "gaussian": _GAUSSIANS.__getitem__,
 }
 
 _LEARNED: dict[str, Callable[..., ContinuousKernel]] = {

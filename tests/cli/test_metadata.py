@@ -3,7 +3,6 @@
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -54,8 +53,8 @@ def test_pictures_come_out_upright(orientation, suffix, tmp_path):
         pytest.importorskip("pillow_heif").register_heif_opener()
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     exif = described(orientation).tobytes()
-    lossy: dict[str, Any] = {"quality": 100} if suffix in (".avif", ".heic") else {}
-    Image.fromarray(samples.planes(3)).save(source, exif=exif, **lossy)
+    lossy = {"quality": 100} if suffix in (".avif", ".heic") else {}
+    Image.fromarray(samples.planes(3)).save(source, None, exif=exif, **lossy)
     upright = _upright(orientation, tmp_path / "known.png")
     width, height = upright.size
     assert samples.call("resize", source, target, "--size", width, height) == 0

@@ -24,8 +24,8 @@ LEARNED: dict[str, type[LearnedKernel]] = {
     "spline": SplineKernel,
 }
 
-# Neither Pillow nor MATLAB has one: half a pixel of standard deviation. Made here, as its
-# covariance is looked at, which compilers and tensors without values do not allow.
+# Neither Pillow nor MATLAB has one: half a pixel of standard deviation. Made here, for
+# its covariance is looked at: compilers and tensors without values do not allow that.
 _GAUSSIANS = {ndim: GaussianKernel(0.25, (4,) * ndim) for ndim in (1, 2, 3)}
 
 # The classical ones, for so many axes.

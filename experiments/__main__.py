@@ -58,7 +58,7 @@ def names() -> None:
 
 @app.command
 def table() -> None:
-    """Write the table "paper / ours" of README anew, from the committed records."""
+    """Write the evidence in README anew, from the committed records."""
     from experiments.table import write_readme
 
     write_readme(REPOSITORY / "README.md")

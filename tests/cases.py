@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from contconv.engines import ENGINES, Problem
-from contconv.functional.call import _grid
+from contconv.engines import ENGINES
+from contconv.functional.call import as_call
+from contconv.functional.conv import as_problem
 from contconv.kernels import (
     ContinuousKernel,
     CosineKernel,
@@ -35,19 +36,9 @@ def refusal(
     engine: str, image: Tensor, kernel: ContinuousKernel, options: dict[str, Any]
 ) -> list[str]:
     """Why an engine cannot run ``continuous_conv(image, kernel, **options)``."""
-    grid = _grid(
-        image,
-        kernel,
-        options.get("scale"),
-        options.get("size"),
-        options.get("points"),
-        options.get("padding_mode", "zeros"),
-        options.get("antialias", False),
-    )
-    if kernel.is_shared:
-        image = image.flatten(0, 1)[:, None]
-    groups = options.get("groups", 1)
-    return ENGINES[engine].unsupported(Problem(image, kernel, grid, groups))
+    call = as_call(image, kernel, **options)
+    problem = as_problem(call.image, kernel, call.grid, call.groups)
+    return ENGINES[engine].unsupported(problem)
 
 
 def skip_refused(

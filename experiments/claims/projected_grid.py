@@ -68,7 +68,7 @@ def _case(
     """The grid as the library has it, and as Eq. 2 has it, axis by axis."""
     width, (row, column) = config.kernel_sizes[which], config.pixels[which]
     kernel, image = Distances(width), torch.empty(1, 1, *config.in_size)
-    grid: Any = as_call(image, kernel, **_call(options)).grid
+    grid: Any = as_call(image, kernel, **options).grid
     grids = [
         [position(n, in_, out, scale) for n in range(out)]
         for in_, out, scale in zip(config.in_size, config.out_size, scales, strict=True)
@@ -90,12 +90,6 @@ def _case(
         * len(neighbors(grids[1][column], width)),
         "worst_distance": worst_distance(config.in_size, grids, width, options),
     }
-
-
-def _call(options: dict[str, Any]) -> dict[str, Any]:
-    """All arguments of `as_call`."""
-    defaults = {"scale": None, "size": None, "points": None, "groups": 1}
-    return {**defaults, "padding_mode": "zeros", "antialias": False, **options}
 
 
 def position(n: int, in_size: int, out_size: int, scale: Fraction) -> Fraction:

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from contconv import continuous_conv, explain
-from contconv.engines import ENGINES, Problem, choose
+from contconv.engines import ENGINES, Problem, choose, trial
 from contconv.engines.fused import engine as fused
-from contconv.engines.periodic import engine as periodic
-from contconv.functional.call import _grid
+from contconv.functional.call import as_call
 from contconv.kernels import CosineKernel
 from tests.engines.compiled_for_gpus import LAUNCHES
 from tests.engines.in_triton_interpreter import CHECKS
@@ -84,15 +84,16 @@ def test_compiled(names, tmp_path):
 def problem(
     image: torch.Tensor, scale: float = 0.7391, channels: int = 64, k: int = 3
 ) -> Problem:
-    kernel = CosineKernel(channels, channels, (k, k), device=image.device)
-    grid = _grid(image, kernel, scale, None, None, "zeros", False)
-    return Problem(image, kernel, grid, 1)
+    device = torch.device("meta") if image.device.type == "cuda" else image.device
+    kernel = CosineKernel(channels, channels, (k, k), device=device)
+    shown = torch.empty(image.shape, dtype=image.dtype, device=device)
+    return Problem(image, kernel, as_call(shown, kernel, scale=scale).grid, 1)
 
 
 def test_refuses_with_reasons(monkeypatch):
     image = torch.randn(1, 4, 5, 6, dtype=torch.float64)
     kernel = CosineKernel(4, 2, (3, 3), dtype=torch.float64)
-    monkeypatch.setattr(fused, "_IS_INSTALLED", False)
+    monkeypatch.setattr(fused, "_is_installed", lambda: False)
     expected = (
         "'fused' cannot run this: triton is not installed; needs a CUDA tensor, got "
         "one on cpu; needs float32, bfloat16 or float16, got float64"
@@ -112,24 +113,20 @@ def test_refuses_old_devices(monkeypatch):
     assert fused._too_old(torch.device("cuda")) == []
 
 
-@pytest.fixture
-def on_cuda(monkeypatch):
-    """Engines decide as on a GPU, for tensors on "meta"."""
-    monkeypatch.setattr(fused, "_IS_INSTALLED", True)
-    monkeypatch.setattr(fused, "DEVICES", {"meta"})
-    monkeypatch.setattr(periodic, "GPUS", {"meta"})
-
-
 def chosen(image: torch.Tensor, scale: float, channels: int = 64) -> str:
     engine, _ = choose(problem(image, scale, channels), "auto")
     return next(name for name, one in ENGINES.items() if one is engine)
 
 
-def test_is_chosen_on_a_gpu(on_cuda):
+def test_is_chosen_on_a_gpu(monkeypatch):
     """Any scale; but of few phases, the convolutions of cuDNN."""
-    image = torch.empty(16, 64, 64, 64, device="meta")
-    assert chosen(image, 0.7391) == chosen(image, 1.7391) == "fused"
-    assert chosen(image, 1) == chosen(image, 0.5) == chosen(image, 2) == "periodic"
+    properties = SimpleNamespace(major=9, minor=0, total_memory=2**37)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: properties)
+    monkeypatch.setattr(trial, "failure", lambda *_: None)
+    with FakeTensorMode():
+        image = torch.empty(16, 64, 64, 64, device="cuda")
+        assert chosen(image, 0.7391) == chosen(image, 1.7391) == "fused"
+        assert chosen(image, 1) == chosen(image, 0.5) == chosen(image, 2) == "periodic"
 
 
 def test_is_not_chosen_elsewhere():

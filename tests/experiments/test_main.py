@@ -7,10 +7,9 @@ import pytest
 
 from benchmarks import records
 from benchmarks.records import REPOSITORY
-from experiments import RESULTS
-from experiments import table as _table
+from experiments import RESULTS, table
 from experiments.__main__ import NAMES, main, names
-from experiments.shared import networks as _networks
+from experiments.shared import networks
 from training.errors import DataError
 
 
@@ -19,7 +18,7 @@ def untouched(monkeypatch, tmp_path):
     """What is committed stays as it is: a run that touches it fails."""
     monkeypatch.setattr("experiments.__main__.RESULTS", tmp_path / "results")
     monkeypatch.setattr(records, "FIGURES", tmp_path / "figures")
-    monkeypatch.setattr(_networks, "WORKING", tmp_path / "networks")
+    monkeypatch.setattr(networks, "WORKING", tmp_path / "networks")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -76,7 +75,7 @@ def test_names(capsys):
 @pytest.mark.parametrize("name", NAMES)
 def test_committed_record(name):
     """It was made by the full setting as it stands now."""
-    if name in _table.missing():
+    if name in table.missing():
         pytest.skip(f"{name} HAS NO RECORD: python -m experiments {name} --record")
     experiment = import_module(f"experiments.claims.{name}")
     record = records.read(RESULTS / f"{name}.json")
@@ -91,12 +90,13 @@ def test_unknown_name():
         main("nothing")
 
 
-def test_readme_has_the_table_of_the_records():
+def test_readme_has_rows_of_the_records():
     """`python -m experiments table` writes it."""
     readme = (REPOSITORY / "README.md").read_text()
-    found = readme.split(_table.START)[1].split(_table.END)[0].strip()
-    assert found == _table.table("docs/gallery.md")
+    found = readme.split(table.START)[1].split(table.END)[0].strip()
+    assert found == table.highlights("docs/gallery.md")
+    assert found.count("\n") == 1 + len(table.HIGHLIGHTS)
 
 
 def test_every_experiment_is_in_the_gallery():
-    assert sorted(_table.ORDER) == sorted(NAMES)
+    assert sorted(table.ORDER) == sorted(NAMES)

@@ -9,7 +9,7 @@ import torch
 from contconv._grid.axis import Axis
 from contconv._grid.grid import resized_axes
 from contconv._grid.placement import Padding, as_placements
-from contconv._grid.ratio import Scale, Size, as_ratios
+from contconv._grid.ratio import Scale, Size
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import no_type_check
 
@@ -53,7 +53,7 @@ def coverage(
     grid = resized_axes(
         as_sizes(size, axes),
         widths,
-        as_ratios(scale, axes),
+        scale,
         None,
         placements=as_placements(padding, widths),
     )

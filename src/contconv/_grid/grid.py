@@ -11,9 +11,10 @@ from torch import Tensor
 
 from contconv._grid.axis import Axis
 from contconv._grid.placement import Placement, Placements
-from contconv._grid.ratio import Ratio
+from contconv._grid.ratio import Ratio, Scale, Size, as_ratios
 from contconv._grid.taps import Taps, axis_taps, point_taps
-from contconv._runtime.shapes import Float, Int
+from contconv._runtime.arguments import as_sizes
+from contconv._runtime.shapes import Float, Int, no_type_check
 
 
 class Neighbors(NamedTuple):
@@ -142,20 +143,29 @@ def _outer(
 _CENTRED = Placement()
 
 
+@no_type_check
 def resized_axes(
     in_sizes: Sequence[int],
     support: Sequence[int],
-    ratios: Sequence[Ratio] | None,
-    sizes: Sequence[int] | None,
+    scale: Scale | Sequence[Ratio] | None,
+    size: Size | None,
     antialias: bool = False,
     placements: Placements | None = None,
 ) -> tuple[Axis, ...]:
-    """The axes of a resized image.
+    """The axes of a resized image, from a scale or a size as users give them.
 
     A scale alone gives ``ceil(scale * in_size)`` pixels, a size alone the scale
-    ``out_size / in_size``; with both, the grid keeps the scale and is centred.
-    Placements change the size that a scale alone gives, and where the grid begins.
+    ``out_size / in_size``; with both, the grid keeps the scale and is centred; with
+    neither, the scale is 1. Placements change the size that a scale alone gives, and
+    where the grid begins.
+
+    Raises:
+        TypeError, ValueError: If the scale or the size is none.
     """
+    if scale is None and size is None:
+        scale = 1
+    ratios = None if scale is None else as_ratios(scale, len(support))
+    sizes = None if size is None else as_sizes(size, len(support))
     axes = []
     for i, (in_size, width) in enumerate(zip(in_sizes, support, strict=True)):
         if ratios is not None:

@@ -1,4 +1,4 @@
-"""Whether a call is traced or transformed, and what it may consist of then."""
+"""Tracing and transforms: whether a compiler, functorch or forward mode looks on."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def differentiable_gradients(
 
 
 def is_compiled() -> bool:
-    """Whether torch.compile traces the call: it follows operators of our own."""
+    """Whether torch.compile traces the call, which can call custom operators."""
     return (
         torch.compiler.is_compiling()
         and not torch.compiler.is_exporting()
@@ -26,7 +26,7 @@ def is_compiled() -> bool:
 
 
 def is_transformed() -> bool:
-    """Whether a call is traced or transformed, by anything but autograd.
+    """Whether anything but plain autograd traces or transforms the call.
 
     Then it may neither write tensors in place nor use custom autograd functions: it is
     made of torch's operators alone, and of our own where `is_compiled`.

@@ -16,7 +16,7 @@ _CLASH = 1024
 def channels_last(
     image: Float[Tensor, "n c *in_shape"],
 ) -> Float[Tensor, "n *in_shape c"]:
-    """Really contiguous: a view would make every product slow."""
+    """A contiguous copy with the channels last: of a view, products are slow."""
     pixels = image.movedim(1, -1)
     if pixels.is_contiguous() or is_transformed():
         return pixels.contiguous()
@@ -50,7 +50,7 @@ _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def is_channels_last(image: Tensor) -> bool:
-    """Whether the channels of a pixel lie beside each other, and need not."""
+    """Whether the image is in channels-last format, and in no other one."""
     last = image.ndim in _CHANNELS_LAST and image.shape[1] > 1 and image.stride(1) == 1
     return last and not image.is_contiguous()
 

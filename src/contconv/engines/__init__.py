@@ -1,11 +1,11 @@
-"""Engines: one operator, several ways to compute it; the list, and the choice."""
+"""Engines: the ways to compute the operator, and the choice between them."""
 
 from math import prod
 
 import torch
 
 from contconv._grid.grid import AxisGrid
-from contconv.engines import reference
+from contconv.engines import reference, trial
 from contconv.engines.factored import engine as factored_engine
 from contconv.engines.fused import engine as fused_engine
 from contconv.engines.periodic import engine as periodic_engine
@@ -33,7 +33,7 @@ def check_engine(name: str) -> None:
 
 
 def choose(problem: Problem, engine: str) -> tuple[Engine, Cost]:
-    """The engine of that name, or with "auto" the fastest; and what it will spend.
+    """The engine of that name, or the fastest one for "auto"; and its cost.
 
     Raises:
         ValueError: If the named engine cannot run it, with the reasons.
@@ -58,7 +58,8 @@ def _usual(problem: Problem) -> Engine:
     )
     if few_phases and not exported:
         return periodic_engine
-    if not exported and not fused_engine.unsupported(problem):
+    able = not exported and not fused_engine.unsupported(problem)
+    if able and not _fused_fails(*trial.kind_of(problem)):
         return fused_engine
     if exported or separable_engine.unsupported(problem):
         return factored_engine
@@ -66,12 +67,19 @@ def _usual(problem: Problem) -> Engine:
 
 
 def _fastest(problem: Problem) -> tuple[Engine, Cost]:
-    best = None
-    for engine in ENGINES.values():
-        if engine.unsupported(problem):
-            continue
-        cost = engine.cost(problem)
-        if best is None or cost.time < best[1].time:
-            best = engine, cost
-    assert best is not None  # the reference engine can run everything
+    able = [engine for engine in ENGINES.values() if not engine.unsupported(problem)]
+    costs = [(engine, engine.cost(problem)) for engine in able]
+    best = min(costs, key=lambda pair: pair[1].time)
+    if best[0] is fused_engine and _fused_fails(*trial.kind_of(problem)):
+        others = (pair for pair in costs if pair[0] is not fused_engine)
+        return min(others, key=lambda pair: pair[1].time)
     return best
+
+
+@torch.compiler.assume_constant_result
+def _fused_fails(
+    device: str, dtype: torch.dtype, separable: bool, learns: bool
+) -> bool:
+    """Whether the fused engine fails on a device: it has run on none of ours."""
+    kind = trial.Kind(device, dtype, separable, learns)
+    return trial.failure("fused", fused_engine, kind) is not None

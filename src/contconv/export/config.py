@@ -1,15 +1,14 @@
 """What to build a layer or a network from, as JSON holds it; and built from that."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import torch
 from torch import nn
 
-from contconv import kernels
 from contconv._grid.placement import Placement
-from contconv.kernels import ContinuousKernel, GaussianKernel
+from contconv.kernels import ContinuousKernel
+from contconv.kernels.names import kernel_classes
 from contconv.models import BaselineNet, CCNet, SuperResolutionNet
 from contconv.nn import LearnableScale
 from contconv.nn.conv import LAYERS
@@ -22,28 +21,6 @@ _CLASSIFIERS: dict[str, Any] = {"BaselineNet": BaselineNet, "CCNet": CCNet}
 _DTYPES = {
     str(one).removeprefix("torch."): one
     for one in (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-}
-
-
-def _learned(kernel: Any) -> Config:
-    out_channels, in_channels, _ = kernel.head.shape
-    return {
-        "in_channels": in_channels,
-        "out_channels": out_channels,
-        "kernel_size": kernel.kernel_size,
-    }
-
-
-# The arguments of each kernel; ndim is a keyword of those without a size.
-_KERNELS: dict[str, Callable[[Any], Config]] = {
-    "CosineKernel": lambda k: {**_learned(k), "frequencies": k.frequencies},
-    "MLPKernel": lambda k: {**_learned(k), "widths": k.widths},
-    "SplineKernel": lambda k: {**_learned(k), "degree": k.degree},
-    "BoxKernel": lambda k: {"width": k.kernel_size[0], "ndim": k.ndim},
-    "LinearKernel": lambda k: {"ndim": k.ndim},
-    "CubicKernel": lambda k: {"a": k.a, "ndim": k.ndim},
-    "LanczosKernel": lambda k: {"lobes": k.lobes, "ndim": k.ndim},
-    "GaussianKernel": lambda k: {"kernel_size": k.kernel_size},
 }
 
 
@@ -121,29 +98,22 @@ def _build_scale(axes: int, least: float, most: float) -> LearnableScale:
     return LearnableScale((least,) * axes, least=least, most=most)
 
 
-def _kernel_to_config(kernel: ContinuousKernel) -> Config:
+def _kernel_to_config(kernel: Any) -> Config:
     name = type(kernel).__name__
-    if name not in _KERNELS or getattr(kernels, name) is not type(kernel):
+    if kernel_classes().get(name) is not type(kernel):
         raise ValueError(
             f"a kernel of class {name} is not of contconv.kernels, so that load could "
             "not build it; save the state_dict() of the layer with safetensors, and "
             "load it into a layer that you build"
         )
-    config: Config = {"name": name, "arguments": _KERNELS[name](kernel)}
-    if isinstance(kernel, GaussianKernel):
-        # What it computes from the covariance, which could not be had back exactly.
-        config["numbers"] = {"precision": kernel.precision, "density": kernel.density}
-    return config
+    return {"name": name, "arguments": kernel.arguments()}
 
 
 def _build_kernel(config: Config) -> ContinuousKernel:
-    if config["name"] not in _KERNELS:
+    kinds = kernel_classes()
+    if config["name"] not in kinds:
         raise ValueError(f"unknown kernel {config['name']!r}")
-    kernel = getattr(kernels, config["name"])(**config["arguments"])
-    if isinstance(kernel, GaussianKernel):
-        kernel.precision = config["numbers"]["precision"]
-        kernel.density = config["numbers"]["density"]
-    return kernel
+    return kinds[config["name"]](**config["arguments"])
 
 
 def _classifier_to_config(model: Any) -> Config:

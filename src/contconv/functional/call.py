@@ -1,4 +1,4 @@
-"""A call of `continuous_conv`: its arguments, checked, and what they mean."""
+"""Call: a continuous convolution, its arguments checked and its grid made, once."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,10 +9,11 @@ from torch import Tensor
 from contconv._grid.grid import AxisGrid, Grid, PointGrid, resized_axes
 from contconv._grid.padding import check_padding_mode
 from contconv._grid.placement import Padding, Placements, as_placements
-from contconv._grid.ratio import Scale, Size, as_ratios
-from contconv._runtime.arguments import as_sizes, as_whole
+from contconv._grid.ratio import Scale, Size
+from contconv._runtime.arguments import as_whole
 from contconv._runtime.autocast import autocast_dtype
 from contconv._runtime.shapes import Float, no_type_check
+from contconv.engines import check_engine
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.names import classical_kernel
 
@@ -152,13 +153,19 @@ def check_points(points: Any, image: Tensor) -> None:
 
 @dataclass(frozen=True)
 class Call:
-    """The arguments of a call, checked, and what they mean."""
+    """A continuous convolution, its arguments checked and its grid made, once.
+
+    `run_call` computes it, `explain_call` says what that would take.
+    """
 
     image: Float[Tensor, "n c *in_shape"]
     kernel: ContinuousKernel
     grid: Grid
+    groups: int
+    bias: Float[Tensor, " out"] | None
     dtype: torch.dtype  # of the output, and of the image as engines get it
-    batched: bool
+    is_batched: bool
+    engine: str
 
     @property
     def out_channels(self) -> int:
@@ -166,59 +173,58 @@ class Call:
         kernel = self.kernel
         return self.image.shape[1] if kernel.is_shared else kernel.head.shape[0]
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of the output, with a batch if the input has one."""
+        shape = (self.image.shape[0], self.out_channels, *self.grid.out_shape)
+        return shape if self.is_batched else shape[1:]
+
 
 @no_type_check
 def as_call(
     input: Tensor,
     kernel: ContinuousKernel | str,
-    scale: Scale | None,
-    size: Size | None,
-    points: Tensor | None,
-    groups: int,
-    padding_mode: str,
-    antialias: bool,
-    padding: Padding | None = None,
+    *,
+    scale: Scale | None = None,
+    size: Size | None = None,
+    points: Tensor | None = None,
+    bias: Tensor | None = None,
+    groups: int = 1,
+    padding: Padding | Placements | None = None,
+    padding_mode: str = "zeros",
+    antialias: bool = False,
+    engine: str = "auto",
 ) -> Call:
-    """The arguments of `continuous_conv`, or its TypeError or ValueError."""
+    """The call with these arguments of `continuous_conv`, or its error."""
+    check_engine(engine)
     kernel = as_kernel(kernel, input)
     check_input(input, kernel, groups)
     check_padding_mode(padding_mode)
-    batched = input.ndim == kernel.ndim + 2
-    image = input if batched else input[None]
+    is_batched = input.ndim == kernel.ndim + 2
+    image = input if is_batched else input[None]
     placements = as_placements(padding, kernel.kernel_size)
-    grid = _grid(
-        image, kernel, scale, size, points, padding_mode, antialias, placements
-    )
-    return Call(image, kernel, grid, autocast_dtype(image) or image.dtype, batched)
-
-
-@no_type_check
-def _grid(
-    image: Tensor,
-    kernel: ContinuousKernel,
-    scale: Scale | None,
-    size: Size | None,
-    points: Tensor | None,
-    padding_mode: str,
-    antialias: bool,
-    placements: Placements | None = None,
-) -> Grid:
-    in_shape, ndim = tuple(image.shape[2:]), kernel.ndim
-    if points is not None:
+    if points is None:
+        in_shape = tuple(image.shape[2:])
+        options = (scale, size, antialias, placements)
+        axes = resized_axes(in_shape, kernel.kernel_size, *options)
+        grid = AxisGrid(axes, padding_mode)
+    else:
         if (scale, size, placements) != (None, None, None) or antialias:
             raise ValueError(
                 "points say where to sample; leave out scale, size, padding and "
                 "antialias"
             )
-        check_points(points, image)
-        points = points.to(torch.promote_types(points.dtype, torch.float32))
-        points = points if points.ndim == ndim + 2 else points[None]
-        return PointGrid(points, in_shape, kernel.kernel_size, padding_mode)
-    if scale is None and size is None:
-        scale = 1
-    ratios = None if scale is None else as_ratios(scale, ndim)
-    sizes = None if size is None else as_sizes(size, ndim)
-    axes = resized_axes(
-        in_shape, kernel.kernel_size, ratios, sizes, antialias, placements
-    )
-    return AxisGrid(axes, padding_mode)
+        grid = _point_grid(points, image, kernel, padding_mode)
+    dtype = autocast_dtype(image) or image.dtype
+    call = Call(image, kernel, grid, groups, bias, dtype, is_batched, engine)
+    check_bias(bias, call.out_channels, image)
+    return call
+
+
+def _point_grid(
+    points: Tensor, image: Tensor, kernel: ContinuousKernel, padding_mode: str
+) -> PointGrid:
+    check_points(points, image)
+    points = points.to(torch.promote_types(points.dtype, torch.float32))
+    points = points if points.ndim == image.ndim else points[None]
+    return PointGrid(points, tuple(image.shape[2:]), kernel.kernel_size, padding_mode)

@@ -13,8 +13,8 @@ from contconv._runtime.autograd import is_transformed
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.engines import Problem, check_engine, choose
-from contconv.functional.call import as_call, check_bias
+from contconv.engines import Problem, choose
+from contconv.functional.call import Call, as_call
 from contconv.kernels import ContinuousKernel
 
 
@@ -91,18 +91,30 @@ def continuous_conv(
         >>> continuous_conv(image, "cubic", scale=(0.6, 1.4)).shape
         torch.Size([1, 3, 3, 6])
     """
-    check_engine(engine)
     call = as_call(
-        *(input, kernel, scale, size, points, groups),
-        *(padding_mode, antialias, padding),
+        input,
+        kernel,
+        scale=scale,
+        size=size,
+        points=points,
+        bias=bias,
+        groups=groups,
+        padding=padding,
+        padding_mode=padding_mode,
+        antialias=antialias,
+        engine=engine,
     )
-    image, kernel = call.image, call.kernel
-    check_bias(bias, call.out_channels, image)
-    out = apply_kernel(image.to(call.dtype), kernel, call.grid, groups, engine)
+    return run_call(call)
+
+
+def run_call(call: Call) -> Float[Tensor, "..."]:
+    """The output of a call."""
+    image, bias = call.image.to(call.dtype), call.bias
+    out = apply_kernel(image, call.kernel, call.grid, call.groups, call.engine)
     if bias is not None:
-        out = _add(out, bias.to(out.dtype).view(-1, *[1] * kernel.ndim))
-    out = like_layout(out.to(call.dtype), image)
-    return out if call.batched else out[0]
+        out = _add(out, bias.to(out.dtype).view(-1, *[1] * call.kernel.ndim))
+    out = like_layout(out.to(call.dtype), call.image)
+    return out if call.is_batched else out[0]
 
 
 def apply_kernel(

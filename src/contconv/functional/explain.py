@@ -14,7 +14,7 @@ from contconv._grid.ratio import Scale, Size
 from contconv._runtime.memory import shortage
 from contconv._runtime.shapes import Float, no_type_check
 from contconv._runtime.text import readable
-from contconv.engines import ENGINES, Engine, Problem, choose
+from contconv.engines import ENGINES, Problem, choose, trial
 from contconv.functional.call import Call, as_call
 from contconv.functional.conv import as_problem
 from contconv.functional.explanation import Candidate, Explanation
@@ -67,45 +67,50 @@ def explain(
         >>> explain(images, kernel, scale=0.74).engines["periodic"].reasons
         ['1369 sub-pixel phases; at most 64 are worth it']
     """
-    device = _device(kernel)
-    input, points = _stand_in(input, device), _stand_in(points, device, torch.float32)
     call = as_call(
-        *(input, kernel, scale, size, points, groups),
-        *(padding_mode, antialias, padding),
+        stand_in(input, kernel),
+        kernel,
+        scale=scale,
+        size=size,
+        points=stand_in(points, kernel, torch.float32),
+        groups=groups,
+        padding=padding,
+        padding_mode=padding_mode,
+        antialias=antialias,
     )
+    return explain_call(call)
+
+
+def explain_call(call: Call) -> Explanation:
+    """What each engine would take for a call, whose tensors may be stand-ins."""
     image = _like(call.image, call.dtype, call.image.device)
-    problem = as_problem(image, call.kernel, call.grid, groups)
+    problem = as_problem(image, call.kernel, call.grid, call.groups)
     chosen, _ = choose(problem, "auto")
-    output_shape = (image.shape[0], call.out_channels, *call.grid.out_shape)
     return Explanation(
         engine=next(name for name, engine in ENGINES.items() if engine is chosen),
-        engines={name: _candidate(engine, problem) for name, engine in ENGINES.items()},
-        input_shape=tuple(input.shape),
-        output_shape=output_shape if call.batched else output_shape[1:],
-        problem="\n".join(_words(call, groups, output_shape)),
+        engines={name: _candidate(name, problem) for name in ENGINES},
+        input_shape=tuple(call.image.shape[0 if call.is_batched else 1 :]),
+        output_shape=call.output_shape,
+        problem="\n".join(_words(call)),
     )
 
 
-def _device(kernel: Any) -> torch.device:
-    """Where the kernel is; one that only has a name is made in main memory."""
-    is_kernel = isinstance(kernel, ContinuousKernel)
-    return kernel.head.device if is_kernel else torch.device("cpu")
+def stand_in(value: Any, kernel: Any, least: torch.dtype | None = None) -> Any:
+    """For a tensor, one of its shape that holds a single number.
 
-
-def _stand_in(
-    value: Any, device: torch.device, least: torch.dtype | None = None
-) -> Any:
-    """For a tensor, one that holds a single number, in ``least`` or a wider dtype.
-
-    It is on the tensor's device, or on ``device`` for one on "meta": the engines call
-    the kernel, which needs a tensor beside it.
+    Its dtype has at least the precision of ``least``. It is on the tensor's device, or
+    for one on "meta" where the kernel is, which needs a tensor beside it: in main
+    memory for a kernel that only has a name.
     """
     if not isinstance(value, Tensor):
         return value
-    dtype = value.dtype
+    dtype, device = value.dtype, value.device
     if least is not None and dtype.is_floating_point:
         dtype = torch.promote_types(dtype, least)
-    return _like(value, dtype, device if value.is_meta else value.device)
+    if value.is_meta:
+        is_kernel = isinstance(kernel, ContinuousKernel)
+        device = kernel.head.device if is_kernel else torch.device("cpu")
+    return _like(value, dtype, device)
 
 
 def _like(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
@@ -113,8 +118,12 @@ def _like(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
     return one.expand(tensor.shape).requires_grad_(tensor.requires_grad)
 
 
-def _candidate(engine: Engine, problem: Problem) -> Candidate:
-    if reasons := engine.unsupported(problem):
+def _candidate(name: str, problem: Problem) -> Candidate:
+    engine = ENGINES[name]
+    reasons = engine.unsupported(problem)
+    if failure := trial.known_failure(name, problem):
+        reasons = [*reasons, f"it failed its trial: {failure}"]
+    if reasons:
         return Candidate(reasons, None, None)
     cost, image = engine.cost(problem), problem.image
     device = torch.device("cpu") if image.is_meta else image.device
@@ -122,7 +131,7 @@ def _candidate(engine: Engine, problem: Problem) -> Candidate:
     return Candidate([], cost, shortage(problem.shape, itemsize, cost.memory, device))
 
 
-def _words(call: Call, groups: int, output_shape: Sequence[int]) -> Iterator[str]:
+def _words(call: Call) -> Iterator[str]:
     """What is computed: a line each for input, kernel, grid, output."""
     image, kernel, grid = call.image, call.kernel, call.grid
     device = "cpu" if image.is_meta else image.device
@@ -131,8 +140,8 @@ def _words(call: Call, groups: int, output_shape: Sequence[int]) -> Iterator[str
     which = f"kernel  {type(kernel).__name__}({kernel.extra_repr()})"
     if kernel.is_shared and image.shape[1] > 1:
         which += f", one for all {image.shape[1]} channels"
-    elif groups > 1:
-        which += f", {groups} groups"
+    elif call.groups > 1:
+        which += f", {call.groups} groups"
     yield which
     if isinstance(grid, AxisGrid):
         where = "scale " + _times(Fraction(axis.up, axis.down) for axis in grid.axes)
@@ -145,6 +154,7 @@ def _words(call: Call, groups: int, output_shape: Sequence[int]) -> Iterator[str
         where += ", others for each image" if grid.batch > 1 else ""
     yield f"grid    {where}, at most {grid.taps} pixels under the kernel"
     gradients = "with" if torch.is_grad_enabled() else "without"
+    output_shape = (image.shape[0], call.out_channels, *grid.out_shape)
     yield f"output  {_size(output_shape, call.dtype)}, {gradients} gradients"
 
 

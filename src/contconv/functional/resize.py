@@ -8,17 +8,17 @@ from torch import Tensor
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.padding import check_padding_mode
-from contconv._grid.ratio import Scale, Size, as_ratios
-from contconv._runtime.arguments import as_sizes
+from contconv._grid.ratio import Scale, Size
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import is_channels_last, like_layout
 from contconv._runtime.shapes import Num, no_type_check
-from contconv.engines.weights import axis_weights
+from contconv.engines.weights import normalized_weights
 from contconv.functional.call import as_kernel
 from contconv.functional.conv import apply_kernel
 from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
 from contconv.functional.rounding import rounded
 from contconv.kernels import ContinuousKernel, SeparableKernel
+from contconv.kernels.base import is_separable
 
 
 @no_type_check
@@ -71,13 +71,11 @@ def resize(
     check_padding_mode(padding_mode)
     if scale is None and size is None:
         raise ValueError("resize needs a scale or a size")
-    ratios = None if scale is None else as_ratios(scale, kernel.ndim)
-    sizes = None if size is None else as_sizes(size, kernel.ndim)
-    axes = resized_axes(input.shape[2:], kernel.kernel_size, ratios, sizes, antialias)
+    axes = resized_axes(input.shape[2:], kernel.kernel_size, scale, size, antialias)
     wide = torch.float64 if input.dtype == torch.uint8 else torch.float32
     dtype = torch.promote_types(input.dtype, wide)
     _check_memory(input, axes, dtype)
-    if isinstance(kernel, SeparableKernel) and kernel.head.shape[2] == 1:
+    if is_separable(kernel) and kernel.head.shape[2] == 1:
         out = _axis_by_axis(input, kernel, AxisGrid(axes, padding_mode), dtype)
     else:
         out = _at_once(input.to(dtype), kernel, AxisGrid(axes, padding_mode))
@@ -96,7 +94,7 @@ def _axis_by_axis(
         dtype = torch.float64
     first = 1 if last else 2
     passes = [
-        Pass(first + i, axis_weights(kernel, i, grid, dtype, image.device))
+        Pass(first + i, normalized_weights(kernel, i, grid, dtype, image.device))
         for i in _order(grid.axes, image.dtype)
     ]
     out = resampled(pixels, passes)

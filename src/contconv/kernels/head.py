@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from contconv._runtime.arguments import as_whole
-from contconv.kernels.base import ContinuousKernel, SeparableKernel
+from contconv.kernels.base import ContinuousKernel, is_separable
 from contconv.kernels.orthonormal_cosines import cosines
 
 # What nn.Conv2d does by default: kaiming_uniform with a = sqrt(5).
@@ -89,7 +89,7 @@ def initialise_head(kernel: ContinuousKernel, gain: float = DEFAULT_GAIN) -> Non
     head = kernel.head
     if head.is_meta:
         return
-    if isinstance(kernel, SeparableKernel):
+    if is_separable(kernel):
         fit = torch.ones(1, 1, dtype=torch.float64, device=head.device)
         for axis, width in enumerate(kernel.kernel_size):
             points = support_points((width,)).to(head.device)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.kernels.base import ContinuousKernel
 from contconv.kernels.head import (
     DEFAULT_GAIN,
     initialise_head,
     new_head,
     support_points,
 )
+from contconv.kernels.learned import LearnedKernel
 from contconv.kernels.orthonormal_cosines import cosines
 
 # Creases of the first layer for each pixel of the support, unless widths are given. The
@@ -31,7 +31,7 @@ _PIXEL_SHARE = 0.3
 _RCOND = 1e-6
 
 
-class MLPKernel(ContinuousKernel):
+class MLPKernel(LearnedKernel):
     """The Internal-Net (Sec. 3, Fig. 2): 1x1 layers and ReLU on each distance.
 
     The network's last layer, from its last hidden layer to the weights, is a product of
@@ -117,6 +117,28 @@ class MLPKernel(ContinuousKernel):
             features = self._linear(layer, features).relu()
         features = nn.functional.pad(self._linear(narrow, features), (0, 1), value=1.0)
         return features / math.sqrt(math.prod(self.kernel_size))
+
+    def basis_inputs(self) -> tuple[Hashable, tuple[Tensor, ...]]:
+        """The size, and the layers' weights and biases; the head says the step."""
+        layers = self._linear_layers()
+        values = (value for one in layers for value in (one.weight, one.bias))
+        return self.kernel_size, tuple(values)
+
+    def options(self) -> dict[str, Any]:
+        """The widths."""
+        return {"widths": self.widths}
+
+    @classmethod
+    def size_for(cls, filter_size: Sequence[int]) -> tuple[int, ...]:
+        """That of the filter."""
+        return tuple(filter_size)
+
+    @classmethod
+    def options_for(cls, taps: Sequence[int]) -> dict[str, Any]:
+        """With the constant, a function for each tap."""
+        count = math.prod(taps)
+        widths = (_CREASES_PER_PIXEL * count, count - 1)
+        return {"widths": widths} if count > 1 else {}
 
     def _linear_layers(self) -> list[nn.Linear]:
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]

@@ -8,16 +8,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from contconv._grid.axis import Axis
-from contconv._grid.grid import AxisGrid, resized_axes
+from contconv._grid.grid import Grid
 from contconv._grid.padding import check_padding_mode
 from contconv._grid.placement import Padding, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
-from contconv.functional.conv import continuous_conv
-from contconv.functional.explain import Explanation, explain
+from contconv.functional.call import Call, as_call
+from contconv.functional.conv import run_call
+from contconv.functional.explain import Explanation, explain_call, stand_in
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.head import check_channels
 from contconv.kernels.names import learned_kernel
@@ -156,39 +156,44 @@ class ContinuousConv(nn.Module):
         Raises:
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
-        options = self._options(input, scale, size, points)
+        call = self._call(input, scale, size, points)
         if scale is None and size is None and points is None:
-            self._check_coverage(input)
-        return continuous_conv(
-            input, self.kernel, bias=self.bias, engine=self.engine, **options
+            self._warn_if_few(call.grid)
+        return run_call(call)
+
+    def _call(self, input: Any, scale: Any, size: Any, points: Any) -> Call:
+        """The call with these arguments; at the layer's own scale and size if None."""
+        if scale is None and size is None and points is None:
+            scale, size = self._ratios, self._size
+            if scale is None and self.learnable_scale is not None:
+                in_shape = input.shape[-self.ndim :]
+                points = self.learnable_scale.points(in_shape, size, self.placements)
+                size = None
+        return as_call(
+            input,
+            self.kernel,
+            scale=scale,
+            size=size,
+            points=points,
+            bias=self.bias,
+            groups=self.groups,
+            padding=None if points is not None else self.placements,
+            padding_mode=self.padding_mode,
+            antialias=self.antialias,
+            engine=self.engine,
         )
 
-    def _check_coverage(self, input: Any) -> None:
+    def _warn_if_few(self, grid: Grid) -> None:
         """Warn, once for each scale that is set, if it shows the kernel too little."""
         compiles = torch.compiler.is_compiling()
         if compiles or not self.training or self._covered == (self._ratios,):
             return
         if self._ratios is None or not torch.is_grad_enabled():
             return
-        if not isinstance(input, Tensor) or input.ndim <= self.ndim:
-            return  # what it is called with is looked at later
         self._covered = (self._ratios,)
-        if self.kernel.head.requires_grad and min(input.shape[-self.ndim :]) > 0:
-            axes = self._axes(input, self._ratios, self._size)
+        if self.kernel.head.requires_grad:
             # Past two calls of nn.Module, to who called the layer.
-            warn_if_few(self.kernel, AxisGrid(axes, self.padding_mode), stacklevel=5)
-
-    def _axes(self, input: Tensor, scale: Any, size: Any) -> tuple[Axis, ...]:
-        """How each axis of the input is resized."""
-        scale = 1 if scale is None and size is None else scale
-        return resized_axes(
-            input.shape[-self.ndim :],
-            self.kernel_size,
-            None if scale is None else as_ratios(scale, self.ndim),
-            None if size is None else as_sizes(size, self.ndim),
-            self.antialias,
-            self.placements,
-        )
+            warn_if_few(self.kernel, grid, stacklevel=5)
 
     @no_type_check
     def explain(
@@ -204,27 +209,14 @@ class ContinuousConv(nn.Module):
         `contconv.explain` says more. The choice is that of ``engine="auto"``, also in a
         layer that names its engine.
         """
-        return explain(input, self.kernel, **self._options(input, scale, size, points))
+        return explain_call(self._dry_call(input, scale, size, points))
 
-    def _options(
-        self, input: Any, scale: Any, size: Any, points: Any
-    ) -> dict[str, Any]:
-        """What `continuous_conv` takes for a call, but kernel, bias and engine."""
-        if scale is None and size is None and points is None:
-            scale, size = self._ratios, self._size
-            if scale is None and self.learnable_scale is not None:
-                in_shape = input.shape[-self.ndim :]
-                points = self.learnable_scale.points(in_shape, size, self.placements)
-                size = None
-        return {
-            "scale": scale,
-            "size": size,
-            "points": points,
-            "groups": self.groups,
-            "padding": None if points is not None else self.placements,
-            "padding_mode": self.padding_mode,
-            "antialias": self.antialias,
-        }
+    def _dry_call(
+        self, input: Any, scale: Any = None, size: Any = None, points: Any = None
+    ) -> Call:
+        """The call with these arguments, with stand-ins for the tensors."""
+        points = stand_in(points, self.kernel, torch.float32)
+        return self._call(stand_in(input, self.kernel), scale, size, points)
 
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""

@@ -1,4 +1,4 @@
-"""plot_grid: where the output pixels fall in the input, and what they see there."""
+"""plot_grid: the projected grid, and the fields of view of output pixels."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from contconv._grid.axis import Axis
 from contconv._grid.grid import resized_axes
-from contconv._grid.ratio import Scale, Size, as_ratios
+from contconv._grid.ratio import Scale, Size
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import no_type_check
 from contconv.plots.drawing import as_figure
@@ -67,8 +67,8 @@ def plot_grid(
     axes = resized_axes(
         as_sizes(in_size, 2, "in_size"),
         as_sizes(kernel_size, 2, "kernel_size"),
-        None if scale is None else as_ratios(scale, 2),
-        None if size is None else as_sizes(size, 2),
+        scale,
+        size,
         antialias,
     )
     row, column = _as_pixel(pixel, axes)

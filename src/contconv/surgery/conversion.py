@@ -9,7 +9,6 @@ from torch import nn
 
 from contconv._grid.grid import resized_axes
 from contconv._grid.placement import Placement
-from contconv._grid.ratio import as_ratios
 from contconv._runtime.text import counted, wrapped
 from contconv.nn.observe import Shapes
 from contconv.surgery.discrete import Discrete
@@ -30,10 +29,9 @@ def grid_text(placements: Sequence[Placement]) -> str:
 def off_centre(discrete: Discrete, ends: Shapes) -> str:
     """How far the grid is off the centre of this input."""
     axes = len(discrete.kernel_size)
-    ratios = as_ratios(discrete.scale, axes)
-    sizes, in_sizes = ends.after[-axes:], ends.before[-axes:]
+    scale, sizes, in_sizes = discrete.scale, ends.after[-axes:], ends.before[-axes:]
     grids = (
-        resized_axes(in_sizes, discrete.kernel_size, ratios, sizes, placements=p)
+        resized_axes(in_sizes, discrete.kernel_size, scale, sizes, placements=p)
         for p in (discrete.placements, None)
     )
     shifts = [

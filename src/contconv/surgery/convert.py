@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from contconv._runtime.shapes import no_type_check
-from contconv.kernels.names import LEARNED_NAMES
+from contconv.kernels.names import LEARNED
 from contconv.nn.layer import ContinuousConv
 from contconv.nn.observe import Shapes, shapes
 from contconv.surgery.conversion import (
@@ -117,8 +117,8 @@ def _check(model: Any, init: str, align: str, kernel: str) -> None:
         raise ValueError(f"init must be 'fit' or 'fresh', got {init!r}")
     if align not in ("keep", "center"):
         raise ValueError(f"align must be 'keep' or 'center', got {align!r}")
-    if kernel not in LEARNED_NAMES:
-        raise ValueError(f"kernel must be one of {LEARNED_NAMES}, got {kernel!r}")
+    if kernel not in LEARNED:
+        raise ValueError(f"kernel must be one of {tuple(LEARNED)}, got {kernel!r}")
 
 
 def _replaced(

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from contconv._grid.coverage import distinct
+from contconv._grid.grid import AxisGrid
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import no_type_check
 from contconv._runtime.text import counted, readable, spent_time
 from contconv.engines import Cost
-from contconv.functional.explain import explain
+from contconv.functional.explain import explain_call
 from contconv.functional.explanation import Explanation
 from contconv.nn.layer import ContinuousConv
 from contconv.nn.observe import Shapes, evaluating
@@ -184,13 +185,12 @@ def _explain(
     **options: Any,
 ) -> Tensor:
     """Zeros of the right shape; what the layer would do is put down."""
-    given = [options.get(name) for name in ("scale", "size", "points")]
-    call = layer._options(input, *given)
     with torch.set_grad_enabled(learns):
-        explanation = explain(input, layer.kernel, **call)
+        call = layer._dry_call(input, **options)
+        explanation = explain_call(call)
     scale, distances = "points", None
-    if call["points"] is None:
-        axes = layer._axes(input, call["scale"], call["size"])
+    if isinstance(call.grid, AxisGrid):
+        axes = call.grid.axes
         ratios = [str(Fraction(axis.up, axis.down)) for axis in axes]
         scale, distances = " x ".join(dict.fromkeys(ratios)), tuple(map(distinct, axes))
     kernel = f"{type(layer.kernel).__name__} {'x'.join(map(str, layer.kernel_size))}"

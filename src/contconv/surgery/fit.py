@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from contconv._runtime.shapes import Float
-from contconv.kernels import ContinuousKernel, SeparableKernel
+from contconv.kernels import ContinuousKernel
+from contconv.kernels.base import is_separable
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def _matrices(
     """The basis at the taps: one matrix for each axis, or one for all."""
     counts, device = taps.shape[2:], taps.device
     distances = [origin.distances(i, n).to(device) for i, n in enumerate(counts)]
-    if isinstance(kernel, SeparableKernel):
+    if is_separable(kernel):
         return [kernel.axis_basis(d, i) for i, d in enumerate(distances)]
     grid = torch.cartesian_prod(*distances).view(-1, len(counts))
     return [kernel.basis(grid)]

@@ -8,6 +8,7 @@ from torch import nn
 
 from contconv._runtime.arguments import as_whole
 from contconv._runtime.shapes import no_type_check
+from contconv.kernels.names import learned_class
 from contconv.nn.gradual import Gradual
 from contconv.nn.layer import ContinuousConv
 from contconv.nn.observe import Shapes, shapes
@@ -16,7 +17,7 @@ from contconv.surgery.convert import apply
 from contconv.surgery.describe import cost_of, describe, parameters
 from contconv.surgery.discrete import CONVOLUTIONS, TRANSPOSED, Discrete, resizes
 from contconv.surgery.find import Where, find
-from contconv.surgery.replace import places, stands_in, support_of
+from contconv.surgery.replace import places, stands_in
 
 
 @no_type_check
@@ -152,7 +153,7 @@ def _of_discrete(found: Discrete) -> dict[str, Any]:
 
 
 def _with_kernel(options: dict[str, Any], kernel: str) -> dict[str, Any]:
-    size = support_of(kernel, options["kernel_size"])
+    size = learned_class(kernel).size_for(options["kernel_size"])
     return {**options, "kernel": kernel, "kernel_size": size}
 
 

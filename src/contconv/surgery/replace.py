@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
-from contconv.kernels.names import learned_kernel
+from contconv.kernels.names import learned_class, learned_kernel
 from contconv.nn.conv import LAYERS
 from contconv.nn.layer import ContinuousConv
 from contconv.surgery.discrete import Discrete
@@ -45,7 +45,8 @@ def built(
     axes = len(discrete.kernel_size)
     channels = (module.in_channels, module.out_channels)
     own = {"groups": module.groups, "device": weight.device, "dtype": weight.dtype}
-    size, options = _kernel_size(kernel, discrete)
+    size = learned_class(kernel).size_for(discrete.kernel_size)
+    options = _options(kernel, discrete, size)
     layer = LAYERS[axes](
         *channels,
         size,
@@ -73,26 +74,11 @@ def stands_in(layer: Layer, module: nn.Module) -> Layer:
     return layer
 
 
-def _kernel_size(
-    kernel: str, discrete: Discrete
-) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The support, and as many functions as the filter has taps."""
-    size = support_of(kernel, discrete.kernel_size)
-    if kernel == "spline":
-        return size, {}
+def _options(kernel: str, discrete: Discrete, size: tuple[int, ...]) -> dict[str, Any]:
+    """Those with which a kernel has as many functions as the filter has taps."""
     one = discrete.weight[: discrete.origin.groups, :1]  # of every group a channel
     taps = discrete.origin.taps(one, size).shape[2:]
-    if kernel == "cosine":
-        return size, {"frequencies": tuple(taps)}
-    count = taps.numel()
-    return size, {"widths": (16 * count, max(count - 1, 1))} if count > 1 else {}
-
-
-def support_of(kernel: str, kernel_size: Sequence[int]) -> tuple[int, ...]:
-    """The width of a kernel in the place of a filter, with as many parameters."""
-    # Splines have a control point fewer than pixels for each degree.
-    more = 2 if kernel == "spline" else 0
-    return tuple(width + more for width in kernel_size)
+    return learned_class(kernel).options_for(taps)
 
 
 @torch.no_grad()

@@ -10,6 +10,7 @@ from contconv._runtime.autograd import is_transformed
 from contconv._runtime.shapes import Float, Int
 from contconv.functional.warp.footprint import Footprints
 from contconv.kernels import ContinuousKernel, SeparableKernel
+from contconv.kernels.base import is_separable
 
 
 class Sampler:
@@ -111,7 +112,7 @@ class Sampler:
         """Weights that sum to one, but for what does not count."""
         kernel = self.kernel
         one = kernel.head.shape[2] == 1  # otherwise a sum of products
-        if isinstance(kernel, SeparableKernel) and one and stretched is None:
+        if is_separable(kernel) and one and stretched is None:
             wy = self._along(kernel, dy, inside_y, 0)
             return wy[:, None] * self._along(kernel, dx, inside_x, 1)
         weights = self._basis(dy, dx, stretched) @ kernel.head[0, 0].to(dy)
@@ -175,7 +176,7 @@ class Sampler:
 
 def _vanishes_at_edge(kernel: ContinuousKernel) -> bool:
     """Whether pixels on the edge of the support count nothing, whatever their share."""
-    if not isinstance(kernel, SeparableKernel) or kernel.dtype is not None:
+    if not is_separable(kernel) or kernel.dtype is not None:
         return False
     if is_transformed():
         return False  # values are not to be looked at then

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from contconv._files import network_file
 from contconv._files.network_file import WeightsError as WeightsError
 from contconv._grid.grid import resized_axes
-from contconv._grid.ratio import Ratio, Scale, Size, as_ratios
-from contconv._runtime.arguments import as_sizes, as_whole
+from contconv._grid.ratio import Ratio, Scale, Size
+from contconv._runtime.arguments import as_whole
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.functional.conv import continuous_conv
 from contconv.models.superres.encoder import ResidualEncoder as ResidualEncoder
@@ -255,9 +255,7 @@ def target(
     _check_images(images)
     if scale is None and size is None:
         raise ValueError("give a scale or a size, such as scale=2.7")
-    ratios = None if scale is None else as_ratios(scale, 2)
-    sizes = None if size is None else as_sizes(size, 2)
-    axes = resized_axes(images.shape[2:], (1, 1), ratios, sizes)
+    axes = resized_axes(images.shape[2:], (1, 1), scale, size)
     for axis in axes:
         if axis.up < axis.down or axis.out_size < axis.in_size:
             raise ValueError(

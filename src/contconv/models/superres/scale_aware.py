@@ -1,4 +1,4 @@
-"""A continuous layer whose kernel depends on the scale, too."""
+"""ScaleAwareKernel: a learned kernel that depends on the scale, too."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -89,5 +89,5 @@ class _WithHead(SeparableKernel):
     ) -> Float[Tensor, "*batch rank"]:
         return self._of[0].axis_basis(distance, axis)
 
-    def axis_key(self, axis: int) -> Hashable | None:
+    def axis_constants(self, axis: int) -> Hashable | None:
         return self._of[0].axis_key(axis)

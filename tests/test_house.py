@@ -30,8 +30,7 @@ ROW_OF = {part: i for i, row in enumerate(ROWS) for part in row}
 EXTRAS = {
     "plots": {"matplotlib"},
     "_files": {"safetensors"},
-    "export": {"onnxruntime"},
-    "surgery": {"rich"},
+    "export": {"onnx", "onnxruntime", "onnxscript"},
     "engines/fused": {"triton"},
 }
 COMMAND_NEEDS = {"cyclopts", "imagecodecs", "numpy", "PIL", "rich", "tifffile"}

@@ -20,7 +20,9 @@ from contconv_cli.sizes import as_wanted, joined
 
 MOST_PIXELS = 2**28
 
-Kernel = Literal["cubic", "linear", "box", "lanczos2", "lanczos3", "gaussian"]
+Kernel = Literal[
+    "cubic", "linear", "box", "lanczos2", "lanczos3", "gaussian", "nearest"
+]
 Align = Literal["center", "edge", "first"]
 Edges = Literal["replicate", "symmetric", "reflect", "circular", "zeros"]
 
@@ -121,17 +123,18 @@ def resize(
     align: Align | None = None,
     edges: Edges | None = None,
 ) -> int:
-    """Resize pictures by a classical kernel; in 8 bits, cubic is MATLAB's imresize.
+    """Resize pictures by a classical kernel, up or down.
 
     Args:
         paths: Pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC) or folders of
             them; - is standard input. Without -o, the second of two is the output.
         common: Parameters of all commands.
-        kernel: How pixels are weighed.
+        kernel: How pixels are weighed; nearest takes them as they are, for labels.
         antialias: Stretch the kernel where a picture shrinks, so that all pixels count.
         align: What lies on what: the centers of both pictures (the default), their
-            first edges, or their first pixels.
-        edges: What is taken for the pixels outside the picture.
+            first edges (as in MATLAB), or their first pixels.
+        edges: What is taken for the pixels outside the picture: those on its edge
+            (replicate, the default but for thumbnails), mirrored ones, ...
     """
 
     def maker():

@@ -58,6 +58,8 @@ def plan(paths: list[str], output: str | None, label: str, form: str | None) -> 
                 f"existing one as the last argument; {paths[-1]} is none"
             )
         *paths, output = paths
+    elif output not in (None, STANDARD) and not Path(output).suffix:
+        output += os.sep  # a folder, whether it is there already or not
     try:
         found = _plan(paths, output, label, form)
     except OSError as error:  # such as a name that is too long

@@ -37,7 +37,7 @@ class Resizer:
     def __call__(
         self, picture: Picture, wanted: Wanted, advance: Callable[[], None]
     ) -> Picture:
-        """The picture, resized; in 8 bits as MATLAB's ``imresize`` does it.
+        """The picture, resized; in 8 bits with the rounding of MATLAB's ``imresize``.
 
         Colours weigh by their opacity, where it is not the same everywhere.
         """

@@ -1,11 +1,14 @@
 """Every kind of picture comes out as the kind that it was, with the right pixels."""
 
+import inspect
+
 import numpy as np
 import pytest
 import tifffile
 import torch
 from PIL import Image
 from skimage import data
+from torch.nn.functional import interpolate
 
 from contconv import resize
 from tests.cli import samples
@@ -121,3 +124,49 @@ def test_the_shipped_network_is_sharper_than_cubic(tmp_path):
         apart = samples.pixels(out).astype(float) - photograph
         errors[command] = np.square(apart).mean()
     assert errors["upscale"] < 0.7 * errors["resize"]
+
+
+@pytest.mark.parametrize(
+    ("edges", "mode"),
+    [
+        ("replicate", "edge"),
+        ("symmetric", "symmetric"),
+        ("reflect", "reflect"),
+        ("circular", "wrap"),
+        ("zeros", "constant"),
+    ],
+)
+def test_edges_are_those_of_a_larger_picture(edges, mode, tmp_path):
+    """NumPy puts the pixels there that the option stands for."""
+    array = samples.planes(3)
+    around = np.pad(array, [(6, 6), (6, 6), (0, 0)], mode)  # type: ignore
+    for name, pixels in (("a", array), ("b", around)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        arguments = (tmp_path / f"{name}.png", tmp_path / f"{name}2.png")
+        assert samples.call("resize", *arguments, "--scale", 2, "--edges", edges) == 0
+    made, expected = (samples.pixels(tmp_path / f"{name}2.png") for name in "ab")
+    assert np.array_equal(made, expected[12:-12, 12:-12])
+
+
+@pytest.mark.skipif(
+    "align" not in inspect.signature(resize).parameters,
+    reason="the library's resize has no align yet",
+)
+def test_align(tmp_path):
+    """First pixels on first pixels; or first edges, as PyTorch scales."""
+    array, source = samples.planes(3), tmp_path / "in.png"
+    Image.fromarray(array).save(source)
+    options = ("--scale", 1.3, "--kernel", "linear", "--align")
+    assert samples.call("resize", source, tmp_path / "edge.png", *options, "edge") == 0
+    floats = torch.from_numpy(array.astype(np.float64).transpose(2, 0, 1))[None]
+    expected = interpolate(floats, scale_factor=1.3, mode="bilinear")[0].numpy()
+    height, width = expected.shape[1:]  # it leaves out the last pixel, which is cut
+    made = samples.pixels(tmp_path / "edge.png")[:height, :width]
+    assert np.abs(made.transpose(2, 0, 1) - expected).max() < 1.01
+    options = ("--scale", 2, "--kernel", "linear", "--align")
+    target = tmp_path / "first.png"
+    assert samples.call("resize", source, target, *options, "first") == 0
+    assert np.array_equal(samples.pixels(target)[::2, ::2], array)
+    options = ("--scale", 3, "--kernel", "nearest")
+    assert samples.call("resize", source, target, *options, "--force") == 0
+    assert np.array_equal(samples.pixels(target), array.repeat(3, 0).repeat(3, 1))

@@ -33,7 +33,8 @@ def names(folder) -> list[str]:
         (("a.png", "--scale", 1, "--format", "webp"), ["a_1x.webp"]),
         (("photos", "--scale", "1x"), ["photos_1x/c.webp", "photos_1x/deep/d.png"]),
         (("a.png", "-o", "x.jpg", "--scale", 1), ["x.jpg"]),
-        (("a.png", "-o", "new/", "--scale", 1), ["new/a.png"]),
+        (("a.png", "-o", "new", "--scale", 1), ["new/a.png"]),
+        (("a.png", "new/", "--scale", 1), ["new/a.png"]),
         (("a.png", "b.jpg", "-o", "new", "--scale", 1), ["new/a.png", "new/b.jpg"]),
         (("a.png", "b.jpg", "photos", "--scale", 1), ["photos/a.png", "photos/b.jpg"]),
         (
@@ -101,7 +102,17 @@ def test_a_pipe_that_is_closed(here, monkeypatch, capsys):
     assert capsys.readouterr().err == ""
 
 
-ODD = ["[draft] x", "two  spaces", "a\nb", "[/b]", "[link=x]y", ":smile:", "[red", "a\x1b[31mb", "ü\u202e"]
+ODD = [
+    "[draft] x",
+    "two  spaces",
+    "a\nb",
+    "[/b]",
+    "[link=x]y",
+    ":smile:",
+    "[red",
+    "a\x1b[31mb",
+    "ü\u202e",
+]
 
 
 @pytest.mark.parametrize("name", ODD)

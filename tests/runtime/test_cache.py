@@ -163,7 +163,7 @@ def test_one_kernel_with_several_groups_and_dtypes(engine):
         assert_right(SHARED, torch.rand(1, 2, 8, 6, dtype=dtype), engine)
 
 
-SHARED = CubicKernel()
+SHARED = GaussianKernel()
 
 
 class Dropped(MLPKernel):
@@ -179,6 +179,23 @@ def test_a_dropout_is_drawn_anew():
     with torch.no_grad():
         first, second = (continuous_conv(image, kernel, **options) for _ in range(2))
     assert not torch.equal(first, second)
+    assert_right(kernel.eval(), image, "periodic")
+
+
+class Alternating(Factor):
+    """As a dropout that happens to drop nothing at every other call."""
+
+    def forward(self, value):
+        self.factor = 3 - self.factor if self.training else 1
+        return super().forward(value)
+
+
+def test_a_random_parametrization_leaves_nothing_behind():
+    kernel: Any = MLPKernel(2, 3, (3, 3))
+    parametrize.register_parametrization(kernel.layers[1], "weight", Alternating())
+    image = torch.rand(1, 2, 8, 6)
+    with torch.no_grad():
+        continuous_conv(image, kernel, scale=HALF, engine="periodic")
     assert_right(kernel.eval(), image, "periodic")
 
 
@@ -279,9 +296,10 @@ def test_many_layers_and_sizes_stay_within_the_bytes(monkeypatch, kept):
         for size in range(8, 40, 4):
             for layer in layers:
                 layer(torch.rand(1, 8, size, size), scale=HALF)
-    tensors = [one for entry in kept.entries.values() for one in entry.tensors]
-    assert tensors
-    assert sum(one.nbytes for one in tensors) < kept.size <= cache.TOTAL
+    copies = [one for entry in kept.entries.values() for one in entry.tensors]
+    filters = [entry.value for entry in kept.entries.values() if entry.tensors]
+    assert filters
+    assert sum(one.nbytes for one in copies + filters) <= kept.size <= cache.TOTAL
 
 
 def test_threads_share_it(monkeypatch, kept):

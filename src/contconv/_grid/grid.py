@@ -142,6 +142,40 @@ def _outer(
 
 _CENTRED = Placement()
 
+# Pixels under an antialiased kernel, far more than the image may have.
+_MAX_STRETCHED = 2**16
+
+
+def _check_stretched(axis: Axis) -> None:
+    """Raise where an antialiased kernel covers so much that no memory could hold it."""
+    if torch.compiler.is_compiling() or not axis.stretched:
+        return
+    taps = 2 * axis.reach // axis.unit
+    if taps > max(_MAX_STRETCHED, 8 * axis.in_size):
+        raise ValueError(
+            f"antialias at a scale of {axis.up}/{axis.down} stretches the kernel over "
+            f"{taps} pixels of an axis that has {axis.in_size}; ask for a larger "
+            "scale, or leave out antialias"
+        )
+
+
+# More pixels than an axis has whose graph is exported.
+_MAX_TRACED_SIZE = 2**31
+
+
+def _as_read(size: int) -> int:
+    """The size; in a graph that is exported, as read from a tensor.
+
+    Export takes a size that it computes for larger than 1, with a guard that refuses
+    small images, and for no multiple of others; of a number in a tensor it does not.
+    """
+    if isinstance(size, int) or not torch.compiler.is_exporting():
+        return size
+    read = torch.scalar_tensor(size, dtype=torch.int64).item()
+    torch._check(read >= 1)
+    torch._check(read <= _MAX_TRACED_SIZE)
+    return read  # type: ignore  # a SymInt
+
 
 @no_type_check
 def resized_axes(
@@ -177,7 +211,12 @@ def resized_axes(
                 common = math.gcd(up, down)
                 up, down = up // common, down // common
         where = _CENTRED if placements is None else placements[i]
-        out_size = where.size(in_size, up, down) if sizes is None else sizes[i]
+        if sizes is None:
+            out_size = _as_read(where.size(in_size, up, down))
+        else:
+            out_size = sizes[i]
         start = where.start(up, down)
-        axes.append(Axis(in_size, out_size, up, down, width, antialias, start))
+        axis = Axis(in_size, out_size, up, down, width, antialias, start)
+        _check_stretched(axis)
+        axes.append(axis)
     return tuple(axes)

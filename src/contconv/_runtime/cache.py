@@ -114,7 +114,7 @@ def cached(
     return value
 
 
-def cached_by_tensors(
+def cached_by_parameters(
     owner: nn.Module,
     key: Hashable,
     tensors: Sequence[Tensor],

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import is_batched, is_transformed
 from contconv._runtime.shapes import Float
 
 # Rows of such sizes, in bytes, fall onto each other in a cache: reading columns of them
@@ -18,7 +18,7 @@ def channels_last(
 ) -> Float[Tensor, "n *in_shape c"]:
     """A contiguous copy with the channels last: of a view, products are slow."""
     pixels = image.movedim(1, -1)
-    if pixels.is_contiguous() or is_transformed():
+    if is_transformed() or pixels.is_contiguous():
         return pixels.contiguous()
     return _Transposed.apply(image.flatten(2)).view(pixels.shape)  # type: ignore
 
@@ -43,6 +43,8 @@ class _Transposed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        if is_batched(gradients[0]):
+            return gradients[0].transpose(1, 2).contiguous()
         return _Transposed.apply(gradients[0])  # type: ignore
 
 
@@ -50,7 +52,12 @@ _CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 
 
 def is_channels_last(image: Tensor) -> bool:
-    """Whether the image is in channels-last format, and in no other one."""
+    """Whether the channels of a pixel lie beside each other, and need not.
+
+    In a graph that is exported never: its inputs may come in any format.
+    """
+    if torch.compiler.is_exporting():
+        return False
     last = image.ndim in _CHANNELS_LAST and image.shape[1] > 1 and image.stride(1) == 1
     return last and not image.is_contiguous()
 

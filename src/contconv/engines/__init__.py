@@ -5,6 +5,7 @@ from math import prod
 import torch
 
 from contconv._grid.grid import AxisGrid
+from contconv._runtime.autograd import has_symbolic_sizes
 from contconv.engines import reference, trial
 from contconv.engines.factored import engine as factored_engine
 from contconv.engines.fused import engine as fused_engine
@@ -38,21 +39,24 @@ def choose(problem: Problem, engine: str) -> tuple[Engine, Cost]:
     Raises:
         ValueError: If the named engine cannot run it, with the reasons.
     """
+    is_traced = has_symbolic_sizes()
     if engine == "auto":
-        if torch.compiler.is_compiling():
+        if is_traced:
             return _usual(problem), Cost(0, 0, 0)
         return _fastest(problem)
     chosen = ENGINES[engine]
     if reasons := chosen.unsupported(problem):
         raise ValueError(f"engine {engine!r} cannot run this: " + "; ".join(reasons))
-    if torch.compiler.is_compiling():
+    if is_traced:
         return chosen, Cost(0, 0, 0)
     return chosen, chosen.cost(problem)
 
 
 def _usual(problem: Problem) -> Engine:
     """The engine for a graph, whatever the sizes: they may be symbols."""
-    grid, exported = problem.grid, torch.compiler.is_exporting()
+    grid = problem.grid
+    jit = has_symbolic_sizes() and not torch.compiler.is_compiling()
+    exported = jit or torch.compiler.is_exporting()
     few_phases = isinstance(grid, AxisGrid) and (
         prod([axis.up for axis in grid.axes]) <= 16
     )

@@ -17,7 +17,8 @@ from contconv._grid.ratio import as_ratios
 from contconv._runtime.autocast import no_autocast
 from contconv.engines import reference
 from contconv.engines.problem import Engine, Problem
-from contconv.kernels import CosineKernel, MLPKernel, SeparableKernel
+from contconv.kernels import CosineKernel, MLPKernel
+from contconv.kernels.base import is_separable
 
 # Of the reference's own error in the same dtype; and of its rounding, where that is 0.
 _ALLOWED, _ALLOWED_ROUNDINGS = 4, 64
@@ -40,7 +41,7 @@ _lock = Lock()
 
 def kind_of(problem: Problem) -> Kind:
     """The kind of a problem."""
-    separable = isinstance(problem.kernel, SeparableKernel)
+    separable = is_separable(problem.kernel)
     separable = separable and isinstance(problem.grid, AxisGrid)
     image = problem.image
     return Kind(str(image.device), image.dtype, separable, problem.learns)

@@ -183,4 +183,7 @@ def padded(
     axis, mode, pixel, values, _ = weights
     inside = is_source(pixel, axis.in_size, mode)
     values = values if inside is None else values * inside
+    # A tap without weight reads a pixel that counts anyway: its own may be infinite.
+    best = pixel.gather(1, values.detach().abs().argmax(1, keepdim=True))
+    pixel = torch.where(values == 0, best, pixel)
     return source_index(pixel, axis.in_size, mode), values

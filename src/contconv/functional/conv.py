@@ -13,7 +13,7 @@ from contconv._runtime.autograd import is_transformed
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.engines import Problem, choose
+from contconv.engines import ENGINES, Problem, choose
 from contconv.functional.call import Call, as_call
 from contconv.kernels import ContinuousKernel
 
@@ -31,6 +31,7 @@ def continuous_conv(
     padding: Padding | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
+    align: str = "center",
     engine: str = "auto",
 ) -> Float[Tensor, "..."]:
     r"""Convolve with a kernel that is a function of sub-pixel distance, at any scale.
@@ -73,6 +74,11 @@ def continuous_conv(
             ``"replicate"``, ``"circular"`` or ``"symmetric"``.
         antialias: Where an axis shrinks, stretch the kernel by ``1 / scale`` and weigh
             it by ``scale``, so that it covers all pixels.
+        align: Where the grid lies: ``"center"`` as in Eq. 2; ``"edge"``, the first
+            boundary of the output on that of the input, ``g_n = (n + 1/2) / s - 1/2``
+            (MATLAB, GDAL, and `torch.nn.functional.interpolate` with a scale factor);
+            ``"first"``, the first pixel on the first, ``g_n = n / s`` (audio, grids of
+            points). The first two are the same where ``s * in`` is whole.
         engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
             ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
 
@@ -102,6 +108,7 @@ def continuous_conv(
         padding=padding,
         padding_mode=padding_mode,
         antialias=antialias,
+        align=align,
         engine=engine,
     )
     return run_call(call)
@@ -127,6 +134,8 @@ def apply_kernel(
     """Eq. 1 on a grid, by the engine of that name, not rounded below float32."""
     problem = as_problem(image, kernel, grid, groups)
     chosen, cost = choose(problem, engine)
+    if image.is_meta:
+        chosen = ENGINES["factored"]  # which reads no numbers to divide its work
     check_fits(problem.shape, image.element_size(), cost.memory, image.device)
     # What may be rounded, the engine decides: the basis stays in float32.
     with no_autocast(image.device.type):

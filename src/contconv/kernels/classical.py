@@ -33,12 +33,19 @@ class ClassicalKernel(ContinuousKernel, ABC):
         """What the class is called with for the same kernel; as in JSON."""
 
 
+def _as_axes(ndim: Any) -> int:
+    """How many axes, or an error that says how many there may be."""
+    if as_whole(ndim, "ndim") > 3:
+        raise ValueError(f"ndim must be 1 to 3, got {ndim}")
+    return ndim
+
+
 class BoxKernel(ClassicalKernel, SeparableKernel):
     """The mean of the pixels within ``width``; with a width of 1, the nearest pixel."""
 
     @no_type_check
     def __init__(self, width: int = 1, *, ndim: int = 2) -> None:
-        super().__init__((as_whole(width, "width"),) * as_whole(ndim, "ndim"))
+        super().__init__((as_whole(width, "width"),) * _as_axes(ndim))
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
@@ -60,7 +67,7 @@ class LinearKernel(ClassicalKernel, SeparableKernel):
 
     @no_type_check
     def __init__(self, *, ndim: int = 2) -> None:
-        super().__init__((2,) * as_whole(ndim, "ndim"))
+        super().__init__((2,) * _as_axes(ndim))
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
@@ -88,7 +95,7 @@ class CubicKernel(ClassicalKernel, SeparableKernel):
 
     @no_type_check
     def __init__(self, a: float = -0.5, *, ndim: int = 2) -> None:
-        super().__init__((4,) * as_whole(ndim, "ndim"))
+        super().__init__((4,) * _as_axes(ndim))
         if not math.isfinite(a):
             raise ValueError(f"a must be finite, got {a}")
         self.a = a
@@ -116,7 +123,7 @@ class LanczosKernel(ClassicalKernel, SeparableKernel):
 
     @no_type_check
     def __init__(self, lobes: int = 3, *, ndim: int = 2) -> None:
-        super().__init__((2 * as_whole(lobes, "lobes"),) * as_whole(ndim, "ndim"))
+        super().__init__((2 * as_whole(lobes, "lobes"),) * _as_axes(ndim))
         self.lobes = lobes
 
     def axis_basis(
@@ -168,7 +175,7 @@ class GaussianKernel(ClassicalKernel):
         if kernel_size is not None:
             kernel_size = as_support(kernel_size)
             ndim = len(kernel_size)
-        matrix = _as_covariance(covariance, as_whole(ndim, "ndim"))
+        matrix = _as_covariance(covariance, _as_axes(ndim))
         if kernel_size is None:
             variances = [row[i] for i, row in enumerate(matrix)]
             kernel_size = [math.ceil(6 * math.sqrt(value)) for value in variances]
@@ -223,7 +230,7 @@ def _as_covariance(given: Any, ndim: int) -> Matrix:
 
 
 def _is_symmetric(matrix: Matrix) -> bool:
-    square = all(len(row) == len(matrix) for row in matrix)
+    square = len(matrix) <= 3 and all(len(row) == len(matrix) for row in matrix)
     return square and matrix == [list(column) for column in zip(*matrix, strict=True)]
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from contconv._runtime.arguments import as_sizes
+from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.kernels.head import (
     DEFAULT_GAIN,
@@ -93,7 +94,7 @@ class MLPKernel(LearnedKernel):
         fitted to the basis of `CosineKernel`, lowest frequencies first.
         `initialise_head` says what ``gain`` is.
         """
-        if self.head.is_meta:
+        if not has_numbers(self.head):
             return
         first, *middle, narrow = self._linear_layers()
         places, shares = _places(self.kernel_size, self.head.device)
@@ -192,10 +193,10 @@ def _as_widths(kernel_size: tuple[int, ...], widths: Any) -> tuple[int, ...]:
     return sizes
 
 
-def _pixel_centres(kernel_size: tuple[int, ...]) -> Tensor:
+def _pixel_centres(kernel_size: tuple[int, ...], device: torch.device) -> Tensor:
     """The distances of a centred window's pixels, in float64: ``[pixels, ndim]``."""
     per_axis = [
-        torch.arange(width, dtype=torch.float64) - (width - 1) / 2
+        torch.arange(width, dtype=torch.float64, device=device) - (width - 1) / 2
         for width in kernel_size
     ]
     return torch.cartesian_prod(*per_axis).view(-1, len(kernel_size))
@@ -205,8 +206,8 @@ def _places(
     kernel_size: tuple[int, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Where the basis is examined, and the share of each place in a mean."""
-    points = support_points(kernel_size).to(device)
-    pixels = _pixel_centres(kernel_size).to(device)
+    points = support_points(kernel_size, device)
+    pixels = _pixel_centres(kernel_size, device)
     shares = (
         points.new_full((len(points), 1), (1 - _PIXEL_SHARE) / len(points)),
         points.new_full((len(pixels), 1), _PIXEL_SHARE / len(pixels)),

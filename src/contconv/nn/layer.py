@@ -6,16 +6,17 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from contconv._grid.grid import Grid
 from contconv._grid.padding import check_padding_mode
-from contconv._grid.placement import Padding, as_placements
+from contconv._grid.placement import Padding, alignment_of, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional.call import Call, as_call
+from contconv.functional.checks import check_kernel
 from contconv.functional.conv import run_call
 from contconv.functional.explain import Explanation, explain_call, stand_in
 from contconv.kernels import ContinuousKernel
@@ -48,6 +49,7 @@ class ContinuousConv(nn.Module):
         padding_mode: str = "zeros",
         kernel: str | ContinuousKernel = "cosine",
         antialias: bool = False,
+        align: str = "center",
         engine: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -58,7 +60,7 @@ class ContinuousConv(nn.Module):
         check_engine(engine)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = as_sizes(kernel_size, self.ndim, "kernel_size")
-        self.placements = as_placements(padding, self.kernel_size)
+        self.placements = as_placements(padding, self.kernel_size, align)
         self.learnable_scale: LearnableScale | None = None
         if isinstance(scale, LearnableScale):
             _check_learnable(scale, self.ndim, antialias)
@@ -156,6 +158,8 @@ class ContinuousConv(nn.Module):
         Raises:
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
+        if isinstance(input, fx.Proxy):
+            return _as_leaf(self, input, scale=scale, size=size, points=points)  # type: ignore
         call = self._call(input, scale, size, points)
         if scale is None and size is None and points is None:
             self._warn_if_few(call.grid)
@@ -224,15 +228,17 @@ class ContinuousConv(nn.Module):
             f"{self.in_channels}, {self.out_channels}",
             f"kernel_size={self.kernel_size}",
         ]
-        if self.scale is not None and (self._ratios or self.learnable_scale is None):
-            parts.append(f"scale=({', '.join(str(ratio) for ratio in self.scale)})")
+        if self._ratios is not None:
+            parts.append(f"scale=({', '.join(map(str, self.scale or ()))})")
         if self.size is not None:
             parts.append(f"size={self.size}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
-        if self.placements is not None:
+        if align := alignment_of(self.placements):
+            parts += [f"align={align!r}"] if align != "center" else []
+        elif self.placements is not None:
             parts.append(f"grid=({'; '.join(map(str, self.placements))})")
         if self.padding_mode != "zeros":
             parts.append(f"padding_mode={self.padding_mode!r}")
@@ -243,12 +249,24 @@ class ContinuousConv(nn.Module):
         return ", ".join(parts)
 
 
+def _as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy:
+    """A step of the graph that torch.fx makes of a network: the layer, as it is."""
+    path = input.tracer.path_of_module(layer)  # type: ignore
+    if not path:
+        raise TypeError(
+            f"torch.fx cannot trace a {type(layer).__name__} by itself, only a network "
+            "that has it; put it in one, as in nn.Sequential(layer)"
+        )
+    given = {name: value for name, value in options.items() if value is not None}
+    return input.tracer.create_proxy("call_module", path, (input,), given)
+
+
 def _check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
     if antialias:
         raise ValueError(
             "a learnable scale samples at points, which have no antialias; leave it out"
         )
-    scale.ratios(ndim)  # one number, or one for each axis
+    scale.per_axis(ndim)  # one number, or one for each axis
 
 
 def check_layer_kernel(
@@ -264,6 +282,7 @@ def check_layer_kernel(
             "kernel must be a ContinuousKernel or the name of a learned kernel, "
             f"got {type(kernel).__name__}"
         )
+    check_kernel(kernel)
     if kernel.kernel_size != kernel_size:
         raise ValueError(
             f"kernel_size is {kernel_size}, but the kernel has {kernel.kernel_size}; "

@@ -12,7 +12,7 @@ _ROUNDS = 24
 
 # How far a pixel that can hardly be seen takes the colours of others, and below which
 # part of their opacity. With 8 pixels and no such part, colours of a picture that fades
-# out were smeared: 3.0 grey levels off on the mean instead of 1.6, on either background.
+# out were smeared: 3.0 grey levels off on the mean, not 1.6, on either background.
 _REACH, _PART = 4, 0.25
 
 

@@ -160,7 +160,7 @@ def _metadata(image: Image.Image, content: bytes) -> Metadata:
     if image.format == "AVIF":
         data, turned_by = _of_avif(image)
     if image.format == "HEIF":
-        turned_by = info.get("original_orientation") or 1
+        turned_by = 1  # pillow-heif has turned it
         others = getattr(image, "n_frames", 1) - 1
         lost += [f"more images in it ({others})"] if others else []
         lost += ["the depth of the scene"] if info.get("depth_images") else []

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import LARGEST
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
@@ -59,7 +59,7 @@ def cost(problem: Problem) -> Cost:
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
     image = problem.image.flatten(2).to(problem.basis_dtype)
     head = problem.kernel.head.to(image).unflatten(0, (problem.groups, -1))
-    if problem.learns or is_transformed() or problem.grid.batch > 1:
+    if problem.learns or not has_values(problem.image) or problem.grid.batch > 1:
         pixels = channels_last(image)
         slabs = [_whole(pixels, one, head) for one in _weights(problem)]
         return torch.cat(slabs, 2).reshape(problem.shape)

@@ -18,8 +18,9 @@ from typing import NamedTuple
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import cached
+from contconv._runtime.finite import is_finite
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Cost, Problem
@@ -65,11 +66,19 @@ def cost(problem: Problem) -> Cost:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
-    """The output; block by block, where there are several and nothing transforms it."""
+    """The output; by bands where nothing traces it and all numbers are finite."""
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
-    if is_transformed():
-        axes = [weights_of(problem, i) for i in range(ndim)]
-        return _run(usual_order(ndim), image, _head(problem), axes)
+    if has_values(image):
+        out = _by_bands(problem, image)
+        if is_finite(image, out):
+            return out
+        # The zeros of a band would make NaN of all that it reads.
+    axes = [weights_of(problem, i) for i in range(ndim)]
+    return _run(usual_order(ndim), image, _head(problem), axes)
+
+
+def _by_bands(problem: Problem, image: Tensor) -> Float[Tensor, "n mixed *out_shape"]:
+    """The output by bands; block by block, where there are several."""
     head, bands, plan = prepared(problem)
     if not any(one[0].values.requires_grad for one in bands):
         slab = plan.largest * problem.groups // image.shape[2]

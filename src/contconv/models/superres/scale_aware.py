@@ -63,7 +63,7 @@ class ScaleAwareKernel(nn.Module):
     ) -> tuple[SeparableKernel, Float[Tensor, " o"]]:
         """The kernel and the bias at a scale."""
         head = self.kernel.head
-        pixel = torch.tensor([down / up for up, down in ratios]).to(head)
+        pixel = head.new_tensor([down / up for up, down in ratios])
         if not self.aware:
             pixel = torch.ones_like(pixel)
         functions, outputs, bias = self.factors(pixel).split(self._counts)

@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from contconv import ContinuousConv2d, continuous_conv, explain, resize
 from contconv._grid.padding import PADDING_MODES
 from contconv.engines import ENGINES
-from contconv.kernels import CosineKernel, CubicKernel
+from contconv.kernels import CosineKernel, CubicKernel, GaussianKernel, LanczosKernel
 
 # As users have it: the shape checks would refuse some of it in words of their own.
 pytestmark = pytest.mark.plain
@@ -243,6 +243,11 @@ DIVERSE = (
 RANKS = (
     "with the name of a kernel ('cubic'), input must be [batch, channels, ...] with 1 "
 )
+AXES = (
+    "input must be [batch, channels, ...] with 1 more axes of at least 1 pixel for a "
+    f"kernel with so many axes, got {tuple(IMAGE.shape)}; for 2 make the LanczosKernel "
+    "with ndim=2"
+)
 RESIZES: dict[str, tuple[dict[str, Any], str]] = {
     "neither": ({"scale": None}, "ValueError: resize needs a scale or a size"),
     "int64": (
@@ -254,6 +259,16 @@ RESIZES: dict[str, tuple[dict[str, Any], str]] = {
         "TypeError: input must be a tensor, got ndarray",
     ),
     "rank": ({"input": IMAGE[0, 0]}, "ValueError: " + RANKS),
+    "axes": ({"kernel": LanczosKernel(8, ndim=1)}, "ValueError: " + AXES),
+    "window": (
+        {"scale": Fraction(1, 10**9)},
+        "ValueError: at a scale of 1/1000000000 the kernel covers 400000000",
+    ),
+    "windows": (
+        {"scale": 1e-4, "kernel": GaussianKernel([[2.0, 1.0], [1.0, 2.0]])},
+        "ValueError: at a scale of 1/10000 x 1/10000 the kernel covers ",
+    ),
+    "align": ({"align": "corner"}, "ValueError: align must be one of ['center', "),
     "channels": ({"kernel": KERNEL}, "ValueError: " + DIVERSE),
     "name": ({"kernel": "cosine"}, "ValueError: " + KNOWN),
     "mode": ({"padding_mode": "same"}, "ValueError: " + MODE),

@@ -264,6 +264,23 @@ def test_resize(options):
     torch.testing.assert_close(actual, expected)
 
 
+OUTPUTS = [(10, 11), (11, 12), (25, 26), (40, 13), (13, 40), (3, 30), (30, 3), (2, 2)]
+OUTPUTS += [(64, 50), (7, 19), (19, 7), (33, 34)]
+
+
+@pytest.mark.parametrize("kernel", ["cubic", "nearest", "gaussian"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_resize_to_many_sizes(kernel, dtype):
+    """A graph for each order of axes and each default padding, not for each size."""
+    image = (255 * torch.rand(1, 2, 20, 20)).to(dtype)
+    counter = CompileCounterWithBackend("eager")
+    function = torch.compile(resize, backend=counter, fullgraph=True)
+    for size in OUTPUTS:
+        actual = function(image, size=size, kernel=kernel)
+        torch.testing.assert_close(actual, resize(image, size=size, kernel=kernel))
+    assert counter.frame_count <= 6
+
+
 def small_network() -> nn.Module:
     return nn.Sequential(
         ContinuousConv2d(3, 4, 3, scale=0.7),

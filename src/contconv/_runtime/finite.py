@@ -12,7 +12,7 @@ def is_finite(image: Tensor, out: Tensor) -> bool:
 
     It is taken for granted where that cannot be told without waiting for a device.
     """
-    numbers = min(image, out, key=Tensor.numel)
-    if not has_values(numbers) or numbers.device.type != "cpu":
+    if not has_values(image, out) or image.device.type != "cpu":
         return True
+    numbers = min(image, out, key=Tensor.numel)
     return isfinite(numbers.detach().sum().item())

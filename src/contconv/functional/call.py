@@ -79,8 +79,8 @@ def as_call(
             grid = PointGrid(points, in_shape, support, padding_mode)
         else:
             raise ValueError(
-                "points say where to sample; leave out scale, size, padding, align "
-                "and antialias"
+                "points say where to sample; leave out scale, size, padding and "
+                "antialias, and align"
             )
     if isinstance(grid, PointGrid):
         grid = replace(grid, points=_as_batch(points, kernel.ndim))

@@ -37,8 +37,8 @@ INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 INLINE vf load(const float* p) { return *reinterpret_cast<const vf_unaligned*>(p); }
 INLINE void store(float* p, vf v) { *reinterpret_cast<vf_unaligned*>(p) = v; }
 INLINE vf zero() { return vf{}; }
-// What all lanes hold; without the sum the compiler goes lane by lane.
-INLINE vf splat(float x) { return vf{} + x; }
+// The same number in all lanes: less zero, which is the number itself, also of -0.
+INLINE vf splat(float x) { return x - vf{}; }
 
 // The first `n` < V numbers, zeros after them.
 INLINE vf load_first(const float* p, int64_t n) {

@@ -67,7 +67,7 @@ def build(target: Path, objects: Path, extra: tuple[str, ...] = ()) -> None:
     cxx, root = compiler(), torch_root()
     flags = [*COMMON, *extra]
     torch_flags = [f"-isystem{root / 'include'}", TARGET]
-    jobs = {"instruction_sets": ("instruction_sets.cpp", [])}
+    jobs = {name: (f"{name}.cpp", []) for name in ("instruction_sets", "plan")}
     jobs |= {path.stem: (path.name, torch_flags) for path in SOURCES.glob("operators*.cpp")}
     for name, march in SETS.get(platform.machine(), {"generic": []}).items():
         jobs[f"unit_{name}"] = ("unit.cpp", [*UNIT, *march, f"-DCONTCONV_ISA={name}"])

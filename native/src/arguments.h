@@ -28,11 +28,6 @@ inline void check_tensor(const Tensor& tensor, const char* name, int64_t dim, Sc
                   " dimensions and the right dtype");
 }
 
-inline Order checked_order(int64_t order) {
-  STD_TORCH_CHECK(order >= 0 && order <= 2, "contconv_native: there is no order ", order);
-  return static_cast<Order>(order);
-}
-
 inline Type checked_type(const Tensor& image) {
   const ScalarType type = image.scalar_type();
   STD_TORCH_CHECK(type == ScalarType::Float || type == ScalarType::BFloat16,

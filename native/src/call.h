@@ -37,7 +37,8 @@ struct Separable {
   int64_t batch, groups;
   int64_t in_channels, out_channels;  // of a group
   Table z, y, x;
-  const void* head;  // packed for the order, group by group
+  const void* head;  // packed for the order, group by group, each head_bytes further
+  int64_t head_bytes;
   Order order;
   int64_t bands;  // runs of output rows that are worked on apart
 
@@ -64,10 +65,10 @@ ALWAYS_INLINE static inline HeadShape head_shape(const Separable& s) {
 struct Kernels {
   const char* name;
   int64_t vector;  // floats in a vector
-  // Numbers in a packed head of one group.
-  int64_t (*packed_size)(HeadShape shape, Type type);
-  // head[o, c, rank] of one group, contiguous, float32.
-  void (*pack)(const Separable& s, const float* head, void* packed);
+  // Bytes of the packed head of one group.
+  size_t (*packed_bytes)(const Separable& s);
+  // Panels begin to end of the head[o, c, z, y, x] of a group, contiguous, float32.
+  void (*pack)(const Separable& s, const float* head, void* packed, int64_t begin, int64_t end);
   size_t (*separable_scratch)(const Separable& s);
   void (*separable)(const Separable& s, int64_t begin, int64_t end, void* scratch);
 };

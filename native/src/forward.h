@@ -15,7 +15,6 @@ class Forward {
   Forward(const Separable& call, Arena& arena)
       : s(call),
         shape(head_shape(call)),
-        head_size(packed_columns(shape.columns) * shape.depth),
         inner(inner_of(call)),
         pitch(round_up(inner, V) + (call.z.rank > MAX_RANK ? V : 0)),
         cache(arena, call.y.taps, (call.x.out + V) * pitch) {
@@ -49,7 +48,7 @@ class Forward {
     task /= s.z.out;
     group = task % s.groups;
     const int64_t n = task / s.groups;
-    head = static_cast<const float*>(s.head) + group * head_size;
+    head = reinterpret_cast<const float*>(static_cast<const char*>(s.head) + group * s.head_bytes);
     const Strided &from = s.image, &to = s.out;
     image = static_cast<const E*>(from.data) + n * from.n + group * s.in_channels * from.c;
     E* out = static_cast<E*>(to.data) + n * to.n + group * s.out_channels * to.c + oz * to.z;
@@ -148,7 +147,6 @@ class Forward {
 
   const Separable& s;
   const HeadShape shape;
-  const int64_t head_size;     // of a group
   const int64_t inner, pitch;  // of a row that is held
   RowCache cache;
   float *input, *mixed = nullptr, *x_rows = nullptr, *wide = nullptr, *tile = nullptr;

@@ -1,10 +1,11 @@
 // The head, packed as `multiply` takes it.
 #pragma once
 #include "matmul.h"
+#include "transpose.h"
 
 namespace contconv::CONTCONV_ISA {
 
-// An index of up to five digits, the last fastest, and the step of each in the head.
+// An index of up to four digits, the last fastest, and the step of each in the head.
 struct Digits {
   int64_t size[4], step[4];
 
@@ -42,19 +43,53 @@ struct HeadIndex {
   }
 };
 
-static void pack_float(const Separable& s, const float* head, float* packed) {
+// A panel of the order `expand`: head[o, (c, z, y, x)] to [(y, z, x, c), o].
+static void turn_panel(const Separable& s, const float* head, int64_t present, int64_t width,
+                       float* panel) {
+  const int64_t rz = s.z.rank, ry = s.y.rank, rx = s.x.rank, rank = rz * ry * rx;
+  const int64_t row = s.in_channels * rank;
+  int64_t c = 0, r = 0;  // of the number that comes next
+  for (int64_t i = 0; i < row; i += V) {
+    const int64_t count = smaller(V, row - i);
+    int64_t depth[V];
+    for (int64_t j = 0; j < count; j++) {
+      const int64_t y = r / rx % ry, z = r / rx / ry, x = r % rx;
+      depth[j] = ((y * rz + z) * rx + x) * s.in_channels + c;
+      if (++r == rank) r = 0, c++;
+    }
+    for (int64_t o = 0; o < width; o += V) {
+      vf block[V];
+      for (int64_t k = 0; k < V; k++) {
+        const float* from = head + (o + k) * row + i;
+        block[k] = o + k >= present ? zero() : count == V ? load(from) : load_first(from, count);
+      }
+      transpose(block);
+      for (int64_t j = 0; j < count; j++) store(panel + depth[j] * width + o, block[j]);
+    }
+  }
+}
+
+// Panels begin to end of the matrix. Where the columns are the channels out, V of them by
+// V numbers that follow each other in the head are turned at a time.
+static void pack_float(const Separable& s, const float* head, float* packed, int64_t begin,
+                       int64_t end) {
   const HeadShape shape = head_shape(s);
   const HeadIndex index(s);
-  for (int64_t n0 = 0; n0 < shape.columns; n0 += 2 * V) {
+  const int64_t rank = s.z.rank * s.y.rank * s.x.rank, row = s.in_channels * rank;
+  for (int64_t n0 = begin * 2 * V; n0 < smaller(end * 2 * V, shape.columns); n0 += 2 * V) {
     const int64_t width = smaller(2 * V, packed_columns(shape.columns) - n0);
+    float* panel = packed + n0 * shape.depth;
+    if (s.order == Order::expand) {
+      turn_panel(s, head + n0 * row, smaller(width, shape.columns - n0), width, panel);
+      continue;
+    }
     const int64_t present = smaller(width, shape.columns - n0);
     int64_t at[2 * V];
     for (int64_t j = 0; j < present; j++) at[j] = index.columns.offset(n0 + j);
-    float* to = packed + n0 * shape.depth;
     for (int64_t k = 0; k < shape.depth; k++) {
       const float* from = head + index.depth.offset(k);
-      for (int64_t j = 0; j < present; j++) to[k * width + j] = from[at[j]];
-      for (int64_t j = present; j < width; j++) to[k * width + j] = 0;
+      for (int64_t j = 0; j < present; j++) panel[k * width + j] = from[at[j]];
+      for (int64_t j = present; j < width; j++) panel[k * width + j] = 0;
     }
   }
 }

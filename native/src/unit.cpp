@@ -6,12 +6,17 @@
 namespace contconv {
 namespace CONTCONV_ISA {
 
-static int64_t packed_size(HeadShape shape, Type) {
-  return packed_columns(shape.columns) * shape.depth;
+static size_t packed_bytes(const Separable& s) {
+  const HeadShape shape = head_shape(s);
+  size_t bytes;
+  if (__builtin_mul_overflow(packed_columns(shape.columns) * sizeof(float), shape.depth, &bytes))
+    return SIZE_MAX;
+  return bytes;
 }
 
-static void pack(const Separable& s, const float* head, void* packed) {
-  pack_float(s, head, static_cast<float*>(packed));
+static void pack(const Separable& s, const float* head, void* packed, int64_t begin,
+                 int64_t end) {
+  pack_float(s, head, static_cast<float*>(packed), begin, end);
 }
 
 template <class E>
@@ -44,7 +49,7 @@ static void separable(const Separable& s, int64_t begin, int64_t end, void* scra
 #define NAME(isa) NAME_OF(isa)
 
 extern const Kernels kernels;
-const Kernels kernels{NAME(CONTCONV_ISA), V, packed_size, pack, separable_scratch, separable};
+const Kernels kernels{NAME(CONTCONV_ISA), V, packed_bytes, pack, separable_scratch, separable};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

@@ -8,6 +8,7 @@ from contconv._grid.grid import AxisGrid
 from contconv.engines import reference, trial
 from contconv.engines.factored import engine as factored_engine
 from contconv.engines.fused import engine as fused_engine
+from contconv.engines.native import engine as native_engine
 from contconv.engines.periodic import engine as periodic_engine
 from contconv.engines.problem import Cost as Cost
 from contconv.engines.problem import Engine as Engine
@@ -16,6 +17,7 @@ from contconv.engines.separable import engine as separable_engine
 
 # The only place an engine is listed; at equal cost the first is taken.
 ENGINES: dict[str, Engine] = {
+    "native": native_engine,
     "periodic": periodic_engine,
     "fused": fused_engine,
     "separable": separable_engine,
@@ -53,6 +55,8 @@ def choose(problem: Problem, engine: str) -> tuple[Engine, Cost]:
 def _usual(problem: Problem) -> Engine:
     """The engine for a graph, whatever the sizes: they may be symbols."""
     grid, exported = problem.grid, torch.compiler.is_exporting()
+    if not native_engine.unsupported(problem):
+        return native_engine
     few_phases = isinstance(grid, AxisGrid) and (
         prod([axis.up for axis in grid.axes]) <= 16
     )

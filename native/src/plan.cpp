@@ -1,0 +1,92 @@
+#include "plan.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace contconv {
+namespace {
+
+// Counts that may be beyond 64 bits.
+struct Counter {
+  double vector;
+  double vectors(double numbers) const { return std::ceil(numbers / vector); }
+
+  // A pixel read or written, turned between planes and pixels.
+  double turned(double channels) const { return 5 * vectors(channels); }
+  double expand(double taps, double rank, double inner) const {
+    return vectors(inner) * (taps * (1 + rank) + rank);
+  }
+  double contract(double taps, double rank, double inner) const {
+    return vectors(inner) * (2 * taps * rank + 1);
+  }
+  // A tile of one vector of columns has half as much to do for what it loads.
+  double product(double depth, double columns) const {
+    const double wide = vectors(columns);
+    return depth * (wide + 0.3 * (wide - 2 * std::floor(wide / 2)));
+  }
+};
+
+constexpr double CALL = 12;  // what a pixel along x takes besides
+
+// Input pixels that an axis reads, for all of its outputs.
+double touched(const Table& t) {
+  return std::min(double(t.in), double(t.out) * double(t.taps));
+}
+
+}  // namespace
+
+Plan plan_of(const Separable& s, Order order, int64_t vector) {
+  const Counter count{double(vector)};
+  const double in = double(s.in_channels), out = double(s.out_channels);
+  const double rz = double(s.z.rank), ry = double(s.y.rank), rx = double(s.x.rank);
+  const double tz = double(s.z.taps), ty = double(s.y.taps), tx = double(s.x.taps);
+  const double width = double(s.x.out);
+  Separable one = s;
+  one.order = order;
+  const HeadShape shape = head_shape(one);
+  const double mixed = double(shape.depth) * double(shape.columns);
+  // Of a plane: rows that are made, each of tz input rows; then rows of outputs.
+  double row = s.is_flat() ? 0 : width;
+  double adds = 0, last = 0, last_adds = 0;
+  const double read = tz * double(s.x.in) * count.turned(in);
+  switch (order) {
+    case Order::expand:
+      row *= count.expand(tz, rz, rx * in);
+      row += tz * width * (CALL + count.expand(tx, rx, in));
+      last = count.expand(ty, ry, rz * rx * in) + count.product(double(shape.depth), out);
+      adds = width * tz * in * rx * (tx + rz);
+      last_adds = ty * ry * rz * rx * in + mixed;
+      break;
+    case Order::contract:
+      row *= count.contract(tz, rz, ry * out);
+      row += tz * width * (CALL + count.contract(tx, rx, rz * ry * out));
+      row += tz * double(s.x.in) * count.product(in, double(shape.columns));
+      last = count.contract(ty, ry, out);
+      adds = tz * double(s.x.in) * mixed + width * tz * rz * ry * out * (tx * rx + 1);
+      last_adds = ty * ry * out;
+      break;
+    default:
+      row *= count.expand(tz, rz, rx * in);
+      row += tz * width * (CALL + count.expand(tx, rx, in));
+      row += width * count.product(double(shape.depth), double(shape.columns));
+      last = count.contract(ty, ry, out);
+      adds = width * (tz * in * rx * (tx + rz) + mixed);
+      last_adds = ty * ry * out;
+  }
+  const double rows = touched(s.y), outputs = double(s.y.out) * width;
+  const double planes = double(s.batch) * double(s.groups) * double(s.z.out);
+  return {order, planes * (rows * adds + outputs * last_adds),
+          planes * (rows * (row + read) + outputs * (last + count.turned(out)))};
+}
+
+Plan best_plan(const Separable& s, int64_t order, int64_t vector) {
+  if (order >= 0) return plan_of(s, static_cast<Order>(order), vector);
+  Plan best = plan_of(s, Order::expand, vector);
+  for (const Order other : {Order::contract, Order::between}) {
+    const Plan plan = plan_of(s, other, vector);
+    if (plan.steps < best.steps) best = plan;
+  }
+  return best;
+}
+
+}  // namespace contconv

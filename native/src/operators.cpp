@@ -150,8 +150,8 @@ STABLE_TORCH_LIBRARY(contconv_native, m) {
       "separable(Tensor image, Tensor head, Tensor z_source, Tensor z_weight, Tensor y_source, "
       "Tensor y_weight, Tensor x_source, Tensor x_weight, int groups, int order) -> Tensor");
   m.def(
-      "axis_taps(int in_size, int out_size, int up, int down, int reach, int start, "
-      "bool stretched, int padding, int taps) -> (Tensor, Tensor, Tensor)");
+      "axis_taps(SymInt in_size, SymInt out_size, SymInt up, SymInt down, SymInt reach, SymInt start, "
+      "bool stretched, int padding, SymInt taps) -> (Tensor, Tensor, Tensor)");
 }
 
 STABLE_TORCH_LIBRARY_IMPL(contconv_native, CPU, m) {

@@ -23,6 +23,7 @@ enum class Order : int32_t {
   expand = 0,    // x, y, head: to shrink
   contract = 1,  // head, x, y: to enlarge
   between = 2,   // x, head, y
+  planes = 3,    // x, y, head, the pixels of a row in a vector: for few channels
 };
 
 // A tensor [n, c, z, y, x], its strides in elements.
@@ -37,7 +38,7 @@ struct Separable {
   int64_t batch, groups;
   int64_t in_channels, out_channels;  // of a group
   Table z, y, x;
-  const void* head;  // packed for the order, group by group, each head_bytes further
+  const void* head;  // packed for the order, each group head_bytes further; or prepared
   int64_t head_bytes;
   Order order;
   int64_t bands;  // runs of output rows that are worked on apart
@@ -54,7 +55,8 @@ struct HeadShape {
 ALWAYS_INLINE static inline HeadShape head_shape(const Separable& s) {
   const int64_t rank = s.z.rank * s.y.rank * s.x.rank;
   switch (s.order) {
-    case Order::expand: return {rank * s.in_channels, s.out_channels};
+    case Order::expand:
+    case Order::planes: return {rank * s.in_channels, s.out_channels};
     case Order::contract: return {s.in_channels, rank * s.out_channels};
     default: return {s.z.rank * s.x.rank * s.in_channels, s.y.rank * s.out_channels};
   }
@@ -69,6 +71,9 @@ struct Kernels {
   size_t (*packed_bytes)(const Separable& s);
   // Panels begin to end of the head[o, c, z, y, x] of a group, contiguous, float32.
   void (*pack)(const Separable& s, const float* head, void* packed, int64_t begin, int64_t end);
+  // For Order::planes instead: scratch that holds all that is made of tables and head.
+  size_t (*planes_bytes)(const Separable& s);
+  void (*prepare_planes)(const Separable& s, const float* head, void* prepared);
   size_t (*separable_scratch)(const Separable& s);
   void (*separable)(const Separable& s, int64_t begin, int64_t end, void* scratch);
 };

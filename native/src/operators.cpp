@@ -29,6 +29,13 @@ int64_t bands_for(int64_t planes, int64_t rows) {
 // The head of all groups, packed, in the memory of this thread.
 void pack(const Kernels& kernels, Separable& s, const float* head) {
   thread_local Scratch memory;
+  if (s.order == Order::planes) {
+    void* prepared = memory.of(kernels.planes_bytes(s));
+    STD_TORCH_CHECK(prepared != nullptr, "contconv_native: out of memory for the tables");
+    kernels.prepare_planes(s, head, prepared);
+    s.head = prepared;
+    return;
+  }
   const size_t bytes = kernels.packed_bytes(s);
   s.head_bytes = int64_t(bytes);
   char* packed = static_cast<char*>(memory.of(checked_product({s.head_bytes, s.groups})));
@@ -67,7 +74,7 @@ Tensor separable(const Tensor& image, const Tensor& head, const Tensor& z_source
   s.z = checked_table(z_source, z_weight, ndim > 2 ? image.size(2) : 1, "z");
   s.y = checked_table(y_source, y_weight, ndim > 1 ? image.size(ndim) : 1, "y");
   s.x = checked_table(x_source, x_weight, image.size(ndim + 1), "x");
-  STD_TORCH_CHECK(order >= -1 && order <= 2, "contconv_native: there is no order ", order);
+  STD_TORCH_CHECK(order >= -1 && order <= 3, "contconv_native: there is no order ", order);
   check_tensor(head, "head", 3, ScalarType::Float);
   STD_TORCH_CHECK(head.size(0) == out_channels && head.size(1) == s.in_channels &&
                       head.size(2) == checked_product({s.z.rank, s.y.rank, s.x.rank}),

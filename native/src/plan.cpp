@@ -33,6 +33,31 @@ double touched(const Table& t) {
   return std::min(double(t.in), double(t.out) * double(t.taps));
 }
 
+// In vectors of a plane: `block` outputs at a time.
+Plan planes_plan(const Separable& s, int64_t vector) {
+  const double in = double(s.in_channels), out = double(s.out_channels);
+  const double rz = double(s.z.rank), ry = double(s.y.rank), rx = double(s.x.rank);
+  const double tz = double(s.z.taps), ty = double(s.y.taps), tx = double(s.x.taps);
+  const double blocks = std::ceil(double(s.x.out) / double(vector));
+  const double depth = in * rx * ry * rz;
+  // A window of more than two vectors is gathered.
+  const bool near = double(vector - 1) * double(s.x.in) / double(s.x.out) + tx < 2 * vector;
+  // Pixels whose channels lie together are read and written one number at a time.
+  const bool apart = s.image.x == 1;
+  double row = in * tz * blocks * (4 + tx * ((near ? 4 : 30) + 2 * rx) + rx);
+  row += in * tz * double(s.x.in) * (apart ? 2 / double(vector) : 2);
+  if (!s.is_flat()) row += blocks * in * rx * (tz * (1 + rz) + rz);
+  // One row of the tile waits for its own sums.
+  double last = in * rx * rz * (ty * (1 + ry) + ry) + depth * (std::max(out, 3.0) + 1) + 4 * out;
+  if (!apart) last += double(vector) * 5 * std::ceil(out / double(vector));
+  const double adds = double(s.x.out) * in * tz * rx * (tx + (s.is_flat() ? 0 : rz));
+  const double last_adds = double(s.x.out) * depth * (ty + out);
+  const double images = double(s.batch) * double(s.groups) * double(s.z.out);
+  const double rows = touched(s.y), outputs = double(s.y.out);
+  return {Order::planes, images * (rows * adds + outputs * last_adds),
+          images * (rows * row + outputs * (20 + blocks * last))};
+}
+
 }  // namespace
 
 Plan plan_of(const Separable& s, Order order, int64_t vector) {
@@ -45,6 +70,7 @@ Plan plan_of(const Separable& s, Order order, int64_t vector) {
   one.order = order;
   const HeadShape shape = head_shape(one);
   const double mixed = double(shape.depth) * double(shape.columns);
+  if (order == Order::planes) return planes_plan(s, vector);
   // Of a plane: rows that are made, each of tz input rows; then rows of outputs.
   double row = s.is_flat() ? 0 : width;
   double adds = 0, last = 0, last_adds = 0;
@@ -82,7 +108,7 @@ Plan plan_of(const Separable& s, Order order, int64_t vector) {
 Plan best_plan(const Separable& s, int64_t order, int64_t vector) {
   if (order >= 0) return plan_of(s, static_cast<Order>(order), vector);
   Plan best = plan_of(s, Order::expand, vector);
-  for (const Order other : {Order::contract, Order::between}) {
+  for (const Order other : {Order::contract, Order::between, Order::planes}) {
     const Plan plan = plan_of(s, other, vector);
     if (plan.steps < best.steps) best = plan;
   }

@@ -2,6 +2,7 @@
 // CONTCONV_ISA as its name.
 #include "forward.h"
 #include "pack.h"
+#include "planes.h"
 
 namespace contconv {
 namespace CONTCONV_ISA {
@@ -19,18 +20,46 @@ static void pack(const Separable& s, const float* head, void* packed, int64_t be
   pack_float(s, head, static_cast<float*>(packed), begin, end);
 }
 
+static size_t planes_bytes(const Separable& s) {
+  Arena arena;
+  PlaneTables tables(s, arena);
+  return arena.needed();
+}
+
+static void prepare_planes(const Separable& s, const float* head, void* prepared) {
+  Arena arena{static_cast<char*>(prepared)};
+  PlaneTables(s, arena).fill(s, head);
+}
+
+// The tables that were prepared.
+static PlaneTables tables_of(const Separable& s) {
+  Arena arena{static_cast<char*>(const_cast<void*>(s.head))};
+  return PlaneTables(s, arena);
+}
+
 template <class E>
 static size_t scratch_of(const Separable& s) {
   Arena arena;
-  Forward<E> forward(s, arena);
+  if (s.order == Order::planes) {
+    const PlaneTables tables = tables_of(s);
+    Planes<E> planes(s, tables, arena);
+  } else {
+    Forward<E> forward(s, arena);
+  }
   return arena.needed();
 }
 
 template <class E>
 static void run(const Separable& s, int64_t begin, int64_t end, void* scratch) {
   Arena arena{static_cast<char*>(scratch)};
-  Forward<E> forward(s, arena);
-  for (int64_t task = begin; task < end; task++) forward.run(task);
+  if (s.order == Order::planes) {
+    const PlaneTables tables = tables_of(s);
+    Planes<E> planes(s, tables, arena);
+    for (int64_t task = begin; task < end; task++) planes.run(task);
+  } else {
+    Forward<E> forward(s, arena);
+    for (int64_t task = begin; task < end; task++) forward.run(task);
+  }
 }
 
 static size_t separable_scratch(const Separable& s) {
@@ -49,7 +78,10 @@ static void separable(const Separable& s, int64_t begin, int64_t end, void* scra
 #define NAME(isa) NAME_OF(isa)
 
 extern const Kernels kernels;
-const Kernels kernels{NAME(CONTCONV_ISA), V, packed_bytes, pack, separable_scratch, separable};
+const Kernels kernels{NAME(CONTCONV_ISA), V,
+                      packed_bytes,       pack,
+                      planes_bytes,       prepare_planes,
+                      separable_scratch,  separable};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

@@ -9,8 +9,22 @@ namespace contconv::CONTCONV_ISA {
 
 constexpr int64_t TILE_NUMBERS = 16 * 1024;  // of what the head is applied to at once
 
+// What the head is applied to: of bfloat16 images bfloat16, where there is a product of it.
+template <class E>
+struct Mixes {
+  typedef float type;
+};
+#if CONTCONV_HALF_PRODUCT
+template <>
+struct Mixes<uint16_t> {
+  typedef uint16_t type;
+};
+#endif
+
 template <class E>
 class Forward {
+  typedef typename Mixes<E>::type Mix;
+
  public:
   Forward(const Separable& call, Arena& arena)
       : s(call),
@@ -35,7 +49,10 @@ class Forward {
       tile_pitch = round_up(shape.depth, V) + V;
       const int64_t tiles = larger(1, TILE_NUMBERS / tile_pitch / MR);
       tile_pixels = smaller(tiles * MR, larger(1, s.x.out));
-      tile = arena.take<float>(tile_pixels, tile_pitch);
+      tile = arena.take<Mix>(tile_pixels, tile_pitch);
+    } else if (sizeof(Mix) == 2) {
+      rounded_pitch = round_up(shape.depth + 1, V);
+      rounded = arena.take<Mix>(larger(s.x.in, s.x.out), rounded_pitch);
     }
     out_row = {arena.take<float>(s.x.out + V, packed_columns(out)), packed_columns(out)};
   }
@@ -96,9 +113,26 @@ class Forward {
       else
         expand(z_near, taps, w, s.z.rank, x_inner(), s.x.out, x_pitch, to);
     }
-    if (between)
-      multiply(wide, wide_pitch, s.x.out, head, shape.depth, shape.columns, row, pitch);
+    if (between) mix(to, s.x.out, {row, pitch});
     return row;
+  }
+
+  // The head applied to some pixels.
+  void mix(Pixels from, int64_t count, Pixels to) {
+    if constexpr (sizeof(Mix) == 4) {
+      multiply(from.data, from.pitch, count, head, shape.depth, shape.columns, to.data, to.pitch);
+    } else {
+      for (int64_t q = 0; q < count; q++) {
+        const float* p = from.data + q * from.pitch;
+        Mix* out = rounded + q * rounded_pitch;
+        int64_t i = 0;
+        for (; i + V <= shape.depth; i += V) store(out + i, load(p + i));
+        if (i < shape.depth) store(out + i, load_first(p + i, shape.depth - i));
+        out[shape.depth] = 0;
+      }
+      multiply(rounded, rounded_pitch, count, head, shape.depth, shape.columns, to.data,
+               to.pitch);
+    }
   }
 
   // An input row, read and resampled along x; with the head first if that is the order.
@@ -108,7 +142,7 @@ class Forward {
                           s.x.in, input);
     if (s.order == Order::contract) {
       const int64_t columns = packed_columns(shape.columns);
-      multiply(row.data, row.pitch, s.x.in, head, shape.depth, shape.columns, mixed, columns);
+      mix(row, s.x.in, {mixed, columns});
       row = {mixed, columns};
     }
     const int64_t rank = s.x.rank, taps = s.x.taps;
@@ -133,7 +167,9 @@ class Forward {
     if (s.order == Order::expand) {
       for (int64_t x = 0; x < s.x.out; x += tile_pixels) {
         const int64_t count = smaller(tile_pixels, s.x.out - x);
-        expand(y_near, taps, w, s.y.rank, inner, count, pitch, {tile, tile_pitch});
+        expand(y_near, taps, w, s.y.rank, inner, count, pitch, PixelsOf<Mix>{tile, tile_pitch});
+        if (sizeof(Mix) == 2 && shape.depth % 2)
+          for (int64_t q = 0; q < count; q++) tile[q * tile_pitch + shape.depth] = 0;
         multiply(tile, tile_pitch, count, head, shape.depth, shape.columns,
                  row.data + x * row.pitch, row.pitch);
         for (int64_t t = 0; t < taps; t++) y_near[t] += count * pitch;
@@ -149,7 +185,9 @@ class Forward {
   const HeadShape shape;
   const int64_t inner, pitch;  // of a row that is held
   RowCache cache;
-  float *input, *mixed = nullptr, *x_rows = nullptr, *wide = nullptr, *tile = nullptr;
+  float *input, *mixed = nullptr, *x_rows = nullptr, *wide = nullptr;
+  Mix *tile = nullptr, *rounded = nullptr;
+  int64_t rounded_pitch = 0;
   const float **x_near, **y_near, **z_near;
   Pixels out_row;
   int64_t x_pitch, wide_pitch = 0, tile_pitch = 0, tile_pixels = 0;

@@ -25,6 +25,7 @@ namespace {
 struct InstructionSet {
   const Kernels* kernels;
   bool (*is_here)();
+  bool (*is_best)();  // of those that are here, and not before it
 };
 
 bool always() { return true; }
@@ -40,19 +41,22 @@ bool has_avx512() {
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+// Intel's takes four times as long as a product of floats (measured on Sapphire Rapids:
+// 48 against 95 GMAC/s), AMD's as long.
+bool has_fast_bf16() { return has_avx512_bf16() && !__builtin_cpu_is("intel"); }
 #endif
 
 // The best first.
 const InstructionSet sets[] = {
 #if defined(__x86_64__)
-    {&avx512_bf16::kernels, has_avx512_bf16},
-    {&avx512::kernels, has_avx512},
-    {&avx2::kernels, has_avx2},
-    {&generic::kernels, always},
+    {&avx512_bf16::kernels, has_avx512_bf16, has_fast_bf16},
+    {&avx512::kernels, has_avx512, has_avx512},
+    {&avx2::kernels, has_avx2, has_avx2},
+    {&generic::kernels, always, always},
 #elif defined(__aarch64__)
-    {&neon::kernels, always},
+    {&neon::kernels, always, always},
 #else
-    {&generic::kernels, always},
+    {&generic::kernels, always, always},
 #endif
 };
 
@@ -64,7 +68,7 @@ const Kernels& kernels_in_use() {
   const Kernels* found = in_use.load(std::memory_order_acquire);
   if (found == nullptr) {
     for (const InstructionSet& set : sets)
-      if (found == nullptr && set.is_here()) found = set.kernels;
+      if (found == nullptr && set.is_best()) found = set.kernels;
     in_use.store(found, std::memory_order_release);
   }
   return *found;

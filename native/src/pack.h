@@ -69,6 +69,15 @@ static void turn_panel(const Separable& s, const float* head, int64_t present, i
   }
 }
 
+// To bfloat16, for a product of those.
+static void round_panel(const Separable& s, float* panel, int64_t depth, int64_t width) {
+#if CONTCONV_HALF_PRODUCT
+  if (s.type == Type::bfloat16) halve_panel(panel, depth, width);
+#else
+  (void)s, (void)panel, (void)depth, (void)width;
+#endif
+}
+
 // Panels begin to end of the matrix. Where the columns are the channels out, V of them by
 // V numbers that follow each other in the head are turned at a time.
 static void pack_float(const Separable& s, const float* head, float* packed, int64_t begin,
@@ -81,6 +90,7 @@ static void pack_float(const Separable& s, const float* head, float* packed, int
     float* panel = packed + n0 * shape.depth;
     if (s.order == Order::expand) {
       turn_panel(s, head + n0 * row, smaller(width, shape.columns - n0), width, panel);
+      round_panel(s, panel, shape.depth, width);
       continue;
     }
     const int64_t present = smaller(width, shape.columns - n0);
@@ -91,6 +101,7 @@ static void pack_float(const Separable& s, const float* head, float* packed, int
       for (int64_t j = 0; j < present; j++) panel[k * width + j] = from[at[j]];
       for (int64_t j = present; j < width; j++) panel[k * width + j] = 0;
     }
+    round_panel(s, panel, shape.depth, width);
   }
 }
 

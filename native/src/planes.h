@@ -166,7 +166,7 @@ class Planes {
       z_near[t] = x_row;
     }
     expand(z_near, taps, s.z.weight + oz * s.z.taps * s.z.rank, s.z.rank, x_planes * width, 1, 0,
-           {row, 0});
+           Pixels{row, 0});
     return row;
   }
 

@@ -22,15 +22,17 @@ constexpr int MAX_TAPS = 4;  // so many have loops of their own
 constexpr int MAX_RANK = 4;
 
 // Pixels, where `inner` numbers lie together, each `pitch` numbers after the last.
-struct Pixels {
-  float* data;
+template <class T>
+struct PixelsOf {
+  T* data;
   int64_t pitch;
 };
+typedef PixelsOf<float> Pixels;
 
 // R functions of the `rank` of the axis; T taps, or `taps` if T is 0.
-template <int R, int T>
+template <int R, int T, class N>
 static void expand_some(const float* const* from, int64_t taps, const float* w, int64_t rank,
-                        int64_t inner, int64_t count, int64_t from_pitch, Pixels to) {
+                        int64_t inner, int64_t count, int64_t from_pitch, PixelsOf<N> to) {
   vf weight[T ? T * R : 1];
   UNROLL
   for (int t = 0; t < T; t++)
@@ -38,7 +40,7 @@ static void expand_some(const float* const* from, int64_t taps, const float* w, 
     for (int r = 0; r < R; r++) weight[t * R + r] = splat(w[t * rank + r]);
   for (int64_t q = 0; q < count; q++) {
     const int64_t at = q * from_pitch;
-    float* out = to.data + q * to.pitch;
+    N* out = to.data + q * to.pitch;
     const auto at_lanes = [&](int64_t i) __attribute__((always_inline)) {
       vf sum[R];
       UNROLL
@@ -92,31 +94,33 @@ static void contract_all(const float* const* from, int64_t taps, const float* w,
   }
 }
 
-typedef void (*Resample)(const float* const*, int64_t, const float*, int64_t, int64_t, int64_t,
-                         int64_t, Pixels);
+template <class N>
+using Resample = void (*)(const float* const*, int64_t, const float*, int64_t, int64_t, int64_t,
+                          int64_t, PixelsOf<N>);
 
-template <int R>
-static Resample expand_of(int64_t taps) {
+template <int R, class N>
+static Resample<N> expand_of(int64_t taps) {
   switch (taps) {
-    case 1: return expand_some<R, 1>;
-    case 2: return expand_some<R, 2>;
-    case 3: return expand_some<R, 3>;
-    case 4: return expand_some<R, 4>;
-    default: return expand_some<R, 0>;
+    case 1: return expand_some<R, 1, N>;
+    case 2: return expand_some<R, 2, N>;
+    case 3: return expand_some<R, 3, N>;
+    case 4: return expand_some<R, 4, N>;
+    default: return expand_some<R, 0, N>;
   }
 }
 
-static Resample expand_of(int64_t rank, int64_t taps) {
+template <class N>
+static Resample<N> expand_of(int64_t rank, int64_t taps) {
   switch (rank) {
-    case 1: return expand_of<1>(taps);
-    case 2: return expand_of<2>(taps);
-    case 3: return expand_of<3>(taps);
-    default: return expand_of<4>(taps);
+    case 1: return expand_of<1, N>(taps);
+    case 2: return expand_of<2, N>(taps);
+    case 3: return expand_of<3, N>(taps);
+    default: return expand_of<4, N>(taps);
   }
 }
 
 template <int R>
-static Resample contract_of(int64_t taps) {
+static Resample<float> contract_of(int64_t taps) {
   switch (taps) {
     case 1: return contract_all<R, 1>;
     case 2: return contract_all<R, 2>;
@@ -126,7 +130,7 @@ static Resample contract_of(int64_t taps) {
   }
 }
 
-static Resample contract_of(int64_t rank, int64_t taps) {
+static Resample<float> contract_of(int64_t rank, int64_t taps) {
   switch (rank) {
     case 1: return contract_of<1>(taps);
     case 2: return contract_of<2>(taps);
@@ -136,12 +140,14 @@ static Resample contract_of(int64_t rank, int64_t taps) {
   }
 }
 
+// N are float, or what is rounded to bfloat16.
+template <class N>
 static void expand(const float* const* from, int64_t taps, const float* w, int64_t rank,
-                   int64_t inner, int64_t count, int64_t from_pitch, Pixels to) {
+                   int64_t inner, int64_t count, int64_t from_pitch, PixelsOf<N> to) {
   for (int64_t r = 0; r < rank; r += MAX_RANK) {
     const int64_t some = smaller(rank - r, MAX_RANK);
-    const Pixels part{to.data + r * inner, to.pitch};
-    expand_of(some, taps)(from, taps, w + r, rank, inner, count, from_pitch, part);
+    const PixelsOf<N> part{to.data + r * inner, to.pitch};
+    expand_of<N>(some, taps)(from, taps, w + r, rank, inner, count, from_pitch, part);
   }
 }
 

@@ -24,6 +24,7 @@ enum class Order : int32_t {
   contract = 1,  // head, x, y: to enlarge
   between = 2,   // x, head, y
   planes = 3,    // x, y, head, the pixels of a row in a vector: for few channels
+  depthwise = 4,  // x, y, head, of channels that do not mix; two axes at most
 };
 
 // A tensor [n, c, z, y, x], its strides in elements.
@@ -56,7 +57,8 @@ ALWAYS_INLINE static inline HeadShape head_shape(const Separable& s) {
   const int64_t rank = s.z.rank * s.y.rank * s.x.rank;
   switch (s.order) {
     case Order::expand:
-    case Order::planes: return {rank * s.in_channels, s.out_channels};
+    case Order::planes:
+    case Order::depthwise: return {rank * s.in_channels, s.out_channels};
     case Order::contract: return {s.in_channels, rank * s.out_channels};
     default: return {s.z.rank * s.x.rank * s.in_channels, s.y.rank * s.out_channels};
   }

@@ -40,6 +40,11 @@ void pack(const Kernels& kernels, Separable& s, const float* head) {
   s.head_bytes = int64_t(bytes);
   char* packed = static_cast<char*>(memory.of(checked_product({s.head_bytes, s.groups})));
   STD_TORCH_CHECK(packed != nullptr, "contconv_native: out of memory for the packed head");
+  if (s.order == Order::depthwise) {
+    kernels.pack(s, head, packed, 0, 1);
+    s.head = packed;
+    return;
+  }
   const HeadShape shape = head_shape(s);
   const int64_t width = 2 * kernels.vector;
   const int64_t panels = (shape.columns + width - 1) / width;
@@ -74,7 +79,8 @@ Tensor separable(const Tensor& image, const Tensor& head, const Tensor& z_source
   s.z = checked_table(z_source, z_weight, ndim > 2 ? image.size(2) : 1, "z");
   s.y = checked_table(y_source, y_weight, ndim > 1 ? image.size(ndim) : 1, "y");
   s.x = checked_table(x_source, x_weight, image.size(ndim + 1), "x");
-  STD_TORCH_CHECK(order >= -1 && order <= 3, "contconv_native: there is no order ", order);
+  STD_TORCH_CHECK(order >= -1 && order <= 4 &&
+                      (order != 4 || is_depthwise(s)), "contconv_native: there is no order ", order);
   check_tensor(head, "head", 3, ScalarType::Float);
   STD_TORCH_CHECK(head.size(0) == out_channels && head.size(1) == s.in_channels &&
                       head.size(2) == checked_product({s.z.rank, s.y.rank, s.x.rank}),
@@ -87,6 +93,10 @@ Tensor separable(const Tensor& image, const Tensor& head, const Tensor& z_source
   const Kernels& kernels = kernels_in_use();
   const Plan plan = best_plan(s, order, kernels.vector);
   s.order = plan.order;
+  if (s.order == Order::depthwise) {
+    s.in_channels = s.out_channels = s.groups;
+    s.groups = 1;
+  }
   pack(kernels, s, head.const_data_ptr<float>());
   s.bands = bands_for(s.batch * s.groups * s.z.out, s.y.out);
   in_parallel(s.tasks(), kernels.separable_scratch(s), plan.multiply_adds,

@@ -58,7 +58,26 @@ Plan planes_plan(const Separable& s, int64_t vector) {
           images * (rows * row + outputs * (20 + blocks * last))};
 }
 
+Plan depthwise_plan(const Separable& s, int64_t vector) {
+  const Counter count{double(vector)};
+  const double channels = double(s.groups), lanes = count.vectors(channels);
+  const double ry = double(s.y.rank), rx = double(s.x.rank), width = double(s.x.out);
+  const double row = double(s.x.in) * (s.image.c == 1 ? lanes : count.turned(channels)) +
+                     width * (CALL + count.expand(double(s.x.taps), rx, channels));
+  const double last = width * (lanes * (2 * rx * double(s.y.taps) + 1) +
+                               (s.image.c == 1 ? 2 * lanes : count.turned(channels)));
+  const double rows = touched(s.y), outputs = double(s.y.out), batch = double(s.batch);
+  const double adds = width * channels * rx * double(s.x.taps);
+  const double last_adds = width * channels * rx * ry * (double(s.y.taps) + 1);
+  return {Order::depthwise, batch * (rows * adds + outputs * last_adds),
+          batch * (rows * row + outputs * last)};
+}
+
 }  // namespace
+
+bool is_depthwise(const Separable& s) {
+  return s.in_channels == 1 && s.out_channels == 1 && s.is_flat();
+}
 
 Plan plan_of(const Separable& s, Order order, int64_t vector) {
   const Counter count{double(vector)};
@@ -71,10 +90,12 @@ Plan plan_of(const Separable& s, Order order, int64_t vector) {
   const HeadShape shape = head_shape(one);
   const double mixed = double(shape.depth) * double(shape.columns);
   if (order == Order::planes) return planes_plan(s, vector);
+  if (order == Order::depthwise) return depthwise_plan(s, vector);
   // Of a plane: rows that are made, each of tz input rows; then rows of outputs.
   double row = s.is_flat() ? 0 : width;
   double adds = 0, last = 0, last_adds = 0;
-  const double read = tz * double(s.x.in) * count.turned(in);
+  const bool together = s.image.c == 1;  // channels-last
+  const double read = tz * double(s.x.in) * (together ? count.vectors(in) : count.turned(in));
   switch (order) {
     case Order::expand:
       row *= count.expand(tz, rz, rx * in);
@@ -102,7 +123,7 @@ Plan plan_of(const Separable& s, Order order, int64_t vector) {
   const double rows = touched(s.y), outputs = double(s.y.out) * width;
   const double planes = double(s.batch) * double(s.groups) * double(s.z.out);
   return {order, planes * (rows * adds + outputs * last_adds),
-          planes * (rows * (row + read) + outputs * (last + count.turned(out)))};
+          planes * (rows * (row + read) + outputs * (last + (together ? count.vectors(out) : count.turned(out))))};
 }
 
 Plan best_plan(const Separable& s, int64_t order, int64_t vector) {
@@ -110,6 +131,10 @@ Plan best_plan(const Separable& s, int64_t order, int64_t vector) {
   Plan best = plan_of(s, Order::expand, vector);
   for (const Order other : {Order::contract, Order::between, Order::planes}) {
     const Plan plan = plan_of(s, other, vector);
+    if (plan.steps < best.steps) best = plan;
+  }
+  if (is_depthwise(s)) {
+    const Plan plan = plan_of(s, Order::depthwise, vector);
     if (plan.steps < best.steps) best = plan;
   }
   return best;

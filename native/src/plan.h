@@ -10,6 +10,9 @@ struct Plan {
   double steps;          // what takes half a cycle: a vector loaded, stored, multiplied
 };
 
+// Whether each channel is filtered by itself, in two axes at most.
+bool is_depthwise(const Separable& s);
+
 // Of the sizes in `s` alone: tables and tensors need not be there.
 Plan plan_of(const Separable& s, Order order, int64_t vector);
 

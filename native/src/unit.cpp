@@ -1,5 +1,6 @@
 // Everything for one instruction set: compiled once for each, with its flags and
 // CONTCONV_ISA as its name.
+#include "depthwise.h"
 #include "forward.h"
 #include "pack.h"
 #include "planes.h"
@@ -9,6 +10,8 @@ namespace CONTCONV_ISA {
 
 static size_t packed_bytes(const Separable& s) {
   const HeadShape shape = head_shape(s);
+  if (s.order == Order::depthwise)
+    return size_t(lanes_of(s)) * size_t(s.y.rank * s.x.rank) * sizeof(float);
   size_t bytes;
   if (__builtin_mul_overflow(packed_columns(shape.columns) * sizeof(float), shape.depth, &bytes))
     return SIZE_MAX;
@@ -17,7 +20,10 @@ static size_t packed_bytes(const Separable& s) {
 
 static void pack(const Separable& s, const float* head, void* packed, int64_t begin,
                  int64_t end) {
-  pack_float(s, head, static_cast<float*>(packed), begin, end);
+  if (s.order == Order::depthwise)
+    pack_depthwise(s, head, static_cast<float*>(packed));
+  else
+    pack_float(s, head, static_cast<float*>(packed), begin, end);
 }
 
 static size_t planes_bytes(const Separable& s) {
@@ -43,6 +49,8 @@ static size_t scratch_of(const Separable& s) {
   if (s.order == Order::planes) {
     const PlaneTables tables = tables_of(s);
     Planes<E> planes(s, tables, arena);
+  } else if (s.order == Order::depthwise) {
+    Depthwise<E> depthwise(s, arena);
   } else {
     Forward<E> forward(s, arena);
   }
@@ -56,6 +64,9 @@ static void run(const Separable& s, int64_t begin, int64_t end, void* scratch) {
     const PlaneTables tables = tables_of(s);
     Planes<E> planes(s, tables, arena);
     for (int64_t task = begin; task < end; task++) planes.run(task);
+  } else if (s.order == Order::depthwise) {
+    Depthwise<E> depthwise(s, arena);
+    for (int64_t task = begin; task < end; task++) depthwise.run(task);
   } else {
     Forward<E> forward(s, arena);
     for (int64_t task = begin; task < end; task++) forward.run(task);

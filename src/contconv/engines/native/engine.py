@@ -6,7 +6,7 @@ while they are in the first cache; or the head comes first, or in between. Float
 bfloat16, with sums in float32; other formats by conversion.
 """
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 # Nanoseconds of a step of the plan, of a number that is read or written, and of a call:
 # two cores with AVX-512.
 _STEP, _NUMBER, _CALL = 0.105, 0.0066, 15_000
+
+_RANKS = ("ranks",)
 
 
 def unsupported(problem: Problem) -> list[str]:
@@ -55,7 +57,7 @@ def unsupported(problem: Problem) -> list[str]:
 
 def cost(problem: Problem) -> Cost:
     assert isinstance(problem.grid, AxisGrid)
-    ranks = cached(problem.kernel.basis_key, ("ranks",), lambda: _ranks(problem.kernel))
+    ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
     n, out_channels = problem.image.shape[0], problem.out_channels
     groups, in_channels = problem.groups, problem.kernel.head.shape[1]
     out_channels //= groups

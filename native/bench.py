@@ -47,7 +47,11 @@ def cases() -> Iterator[Case]:
         yield Case("wide", 1, 256, 256, size, scale)
     for scale in (f(5193, 10000), f(7391, 10000)):
         yield Case("narrow", 128, 32, 32, 32, scale)
-    for size, scale in ((16, f(7391, 10000)), (8, f(7391, 10000)), (24, f(6173, 10000))):
+    for size, scale in (
+        (16, f(7391, 10000)),
+        (8, f(7391, 10000)),
+        (24, f(6173, 10000)),
+    ):
         yield Case("small", 1, 64, 64, size, scale)
     for scale in (f(7391, 10000), f(13177, 10000), f(24371, 10000)):
         yield Case("few", 1, 3, 16, 512, scale)
@@ -67,7 +71,9 @@ def cases() -> Iterator[Case]:
     yield Case("grouped", 1, 64, 64, 128, f(7391, 10000), groups=8)
 
 
-def measured(runs: list[Callable[[], object]], clock: Callable[[], float]) -> list[float]:
+def measured(
+    runs: list[Callable[[], object]], clock: Callable[[], float]
+) -> list[float]:
     """The median time of each, in microseconds, by turns."""
     for run in runs:
         run()
@@ -101,7 +107,9 @@ def row(case: Case, clock: Callable[[], float], last: bool, engine: str) -> str:
     x = torch.randn(shape, dtype=case.dtype).contiguous(memory_format=form)
     out = layer(x, scale=case.scale)
     size = tuple(out.shape[2:])
-    weight = torch.randn(case.out_channels, case.channels // case.groups, 3, 3).to(case.dtype)
+    weight = torch.randn(case.out_channels, case.channels // case.groups, 3, 3).to(
+        case.dtype
+    )
     weight = weight.contiguous(memory_format=form)
     y = torch.randn(case.batch, case.channels, *size).to(case.dtype)
     y = y.contiguous(memory_format=form)
@@ -112,8 +120,18 @@ def row(case: Case, clock: Callable[[], float], last: bool, engine: str) -> str:
     def resized() -> Tensor:
         return conv(F.interpolate(x, size=size, mode="bilinear"))
 
-    ours, theirs, both = measured([lambda: layer(x, scale=case.scale), conv, resized], clock)
-    work = case.batch * size[0] * size[1] * 9 * case.channels * case.out_channels / case.groups
+    ours, theirs, both = measured(
+        [lambda: layer(x, scale=case.scale), conv, resized], clock
+    )
+    work = (
+        case.batch
+        * size[0]
+        * size[1]
+        * 9
+        * case.channels
+        * case.out_channels
+        / case.groups
+    )
     return (
         f"{case.group:9} {case.batch:3}x{case.channels}->{case.out_channels}"
         f"{'' if case.groups == 1 else f' /{case.groups}'} {case.size}->{size[0]}"
@@ -129,9 +147,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="groups, by commas")
     parser.add_argument("--engine", default="auto")
-    parser.add_argument("--cpu-time", action="store_true", help="of one thread; a busy machine")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="of one thread; a busy machine"
+    )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--best", action="store_true", help="the least time, not the median")
+    parser.add_argument(
+        "--best", action="store_true", help="the least time, not the median"
+    )
     parser.add_argument("--format", choices=("both", "nchw", "nhwc"), default="both")
     options = parser.parse_args()
     ROUNDS = options.rounds

@@ -19,7 +19,11 @@ def run_all() -> int:
     done = 0
     sizes = ((5, (23,)), (3, (9, 13)), (17, (6, 20)), (2, (3, 5, 6)))
     for (channels, shape), scale, groups, last, dtype in itertools.product(
-        sizes, (0.31, 0.7391, 1, 2.3), (1, 0), (False, True), (torch.float32, torch.bfloat16)
+        sizes,
+        (0.31, 0.7391, 1, 2.3),
+        (1, 0),
+        (False, True),
+        (torch.float32, torch.bfloat16),
     ):
         groups = groups or channels
         kernel = CosineKernel(
@@ -31,7 +35,13 @@ def run_all() -> int:
         if last and len(shape) > 1:
             form = torch.channels_last if len(shape) == 2 else torch.channels_last_3d
             image = image.contiguous(memory_format=form)
-        call = as_call(image.float(), kernel, scale, None, None, groups, "reflect", True)
+        call = as_call(
+            *(image.float(), kernel),
+            scale=scale,
+            groups=groups,
+            padding_mode="reflect",
+            antialias=True,
+        )
         problem = as_problem(image, kernel, call.grid, groups)
         depthwise = groups == channels and kernel.head.shape[:2] == (channels, 1)
         for order, threads in ((0, 1), (1, 2), (2, 3), (3, 2), (4, 2)):
@@ -39,7 +49,13 @@ def run_all() -> int:
                 continue
             torch.set_num_threads(threads)
             torch.ops.contconv_native.separable(
-                *(image, kernel.head.float(), *tables.axis_tables(problem), groups, order)
+                *(
+                    image,
+                    kernel.head.float(),
+                    *tables.axis_tables(problem),
+                    groups,
+                    order,
+                )
             )
             done += 1
     return done

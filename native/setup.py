@@ -42,8 +42,8 @@ def compiler() -> list[str]:
         if shutil.which(name):
             return [name]
     sys.exit(
-        "contconv-native needs a C++20 compiler, and there is no g++, clang++ or c++ here: "
-        "install one, or name it in CXX; contconv runs without, only slower."
+        "contconv-native needs a C++20 compiler, and there is no g++, clang++ or c++ "
+        "here: install one, or name it in CXX; contconv runs without, only slower."
     )
 
 
@@ -54,8 +54,8 @@ def torch_root() -> Path:
     found = find_spec("torch")
     if found is None or found.origin is None:
         sys.exit(
-            "contconv-native is built against torch, which is not installed here: install "
-            "it first, and build with --no-build-isolation."
+            "contconv-native is built against torch, which is not installed here: "
+            "install it first, and build with --no-build-isolation."
         )
     return Path(found.origin).parent
 
@@ -68,7 +68,9 @@ def build(target: Path, objects: Path, extra: tuple[str, ...] = ()) -> None:
     flags = [*COMMON, *extra]
     torch_flags = [f"-isystem{root / 'include'}", TARGET]
     jobs = {name: (f"{name}.cpp", []) for name in ("instruction_sets", "plan")}
-    jobs |= {path.stem: (path.name, torch_flags) for path in SOURCES.glob("operators*.cpp")}
+    jobs |= {
+        path.stem: (path.name, torch_flags) for path in SOURCES.glob("operators*.cpp")
+    }
     for name, march in SETS.get(platform.machine(), {"generic": []}).items():
         jobs[f"unit_{name}"] = ("unit.cpp", [*UNIT, *march, f"-DCONTCONV_ISA={name}"])
 
@@ -122,7 +124,11 @@ class WithLibrary(Distribution):
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["in_place"]:  # for development, with more flags
-        build(HERE / "contconv_native" / LIBRARY, HERE / "build" / "objects", (*sys.argv[2:],))
+        build(
+            HERE / "contconv_native" / LIBRARY,
+            HERE / "build" / "objects",
+            (*sys.argv[2:],),
+        )
     else:
         setup(
             distclass=WithLibrary,

@@ -32,7 +32,7 @@ def load() -> None:
 
     Raises:
         OSError: If it is missing, or does not fit this machine or this torch.
-        ValueError: If the environment asks for an instruction set that is not to be had.
+        ValueError: If the environment asks for an instruction set that is not here.
     """
     global _library
     import torch

@@ -32,11 +32,7 @@ def without_gradients():
 
 def run(image: Tensor, kernel, order: int = -1, **options) -> Tensor:
     """The library's operator, with one order of the steps."""
-    call = as_call(
-        *(image, kernel, options.get("scale"), options.get("size"), None),
-        *(options.get("groups", 1), options.get("padding_mode", "zeros")),
-        *(options.get("antialias", False), options.get("padding")),
-    )
+    call = as_call(image, kernel, **options)
     problem = as_problem(call.image, kernel, call.grid, options.get("groups", 1))
     out = torch.ops.contconv_native.separable(
         *(problem.image, problem.kernel.head, *tables.axis_tables(problem)),
@@ -91,6 +87,7 @@ def test_padding_ties_and_wide_supports(mode, antialias):
         check(image, kernel, scale=scale, padding_mode=mode, antialias=antialias)
     check(image, kernel, scale=(0.7, 1.4), size=(30, 9), padding_mode=mode)
     check(image, kernel, scale=0.5, padding=1, padding_mode=mode)
+    check(image, kernel, scale=0.7391, align="edge", padding_mode=mode)
 
 
 @pytest.mark.parametrize("groups", [2, 6, 24])
@@ -224,7 +221,12 @@ def test_every_instruction_set():
         environment = {**os.environ, variable: name}
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         done = subprocess.run(
-            [*command, __file__, "-k", "test_strides or test_groups or 0.7391-channels"],
+            [
+                *command,
+                __file__,
+                "-k",
+                "test_strides or test_groups or 0.7391-channels",
+            ],
             env=environment,
             capture_output=True,
             text=True,
@@ -271,7 +273,7 @@ def test_the_operator_refuses_what_would_read_outside():
     """Whoever calls it: an error, not a crash."""
     kernel = CosineKernel(3, 5, (3, 3))
     image = torch.randn(1, 3, 8, 8)
-    call = as_call(image, kernel, 2, None, None, 1, "zeros", False)
+    call = as_call(image, kernel, scale=2)
     made = tables.axis_tables(as_problem(image, kernel, call.grid, 1))
     good = [image, kernel.head, *made, 1, -1]
     torch.ops.contconv_native.separable(*good)

@@ -61,7 +61,9 @@ def cost(problem: Problem) -> Cost:
     n, out_channels = problem.image.shape[0], problem.out_channels
     groups, in_channels = problem.groups, problem.kernel.head.shape[1]
     out_channels //= groups
-    taken, memory = _plan(problem.grid.axes, ranks, (n, groups, in_channels, out_channels))
+    taken, memory = _plan(
+        problem.grid.axes, ranks, (n, groups, in_channels, out_channels)
+    )
     return Cost(
         multiply_adds=taken.multiply_adds,
         memory=memory,

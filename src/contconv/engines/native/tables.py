@@ -1,4 +1,4 @@
-"""The tables of a convolution: for each axis the taps that count, and the basis there."""
+"""The tables of a convolution: for each axis the taps, and the basis there."""
 
 from functools import partial
 from typing import TypeAlias
@@ -20,10 +20,12 @@ PADDING_MODES = ("zeros", "reflect", "replicate", "circular", "symmetric")
 
 
 def axis_tables(problem: Problem) -> Tables:
-    """The tables of all axes; of those that are not there, one tap that changes nothing."""
+    """The tables of all axes; where there is none, one tap that changes nothing."""
     kernel, grid = problem.kernel, problem.grid
     assert isinstance(kernel, SeparableKernel) and isinstance(grid, AxisGrid)
-    numbers = sum(axis.out_size * axis.taps for axis in grid.axes) * kernel.head.shape[2]
+    numbers = (
+        sum(axis.out_size * axis.taps for axis in grid.axes) * kernel.head.shape[2]
+    )
     make = partial(_axis_tables, kernel, grid)
     return cached(kernel.basis_key, ("native", grid), make, numbers)
 

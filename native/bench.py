@@ -3,8 +3,8 @@
     PYTHONPATH=src:native python native/bench.py --threads 1 --only down
 
 Each row is one case. ``conv`` is `F.conv2d` with the same kernel size and channels at
-the output's size, ``resize+conv`` is bilinear `F.interpolate` and that convolution; both
-in the same memory format and dtype. A ratio below 1 is faster than they are.
+the output's size, ``resize+conv`` is bilinear `F.interpolate` and that convolution;
+both in the same memory format and dtype. A ratio below 1 is faster than they are.
 """
 
 import argparse

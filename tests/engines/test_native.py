@@ -72,7 +72,10 @@ CHANNELS = [(4, 6), (16, 32), (35, 50), (1, 3), (64, 1)]
 def test_channels_and_dimensions(shape, channels):
     """A tail of channels is not a vector's garbage; each axis has a rank of its own."""
     ndim = len(shape)
-    kernel = CosineKernel(*channels, (3, 4, 2)[:ndim], frequencies=(2, 5, 3)[:ndim])
+    frequencies = (2, 5, 3)[:ndim]
+    kernel = CosineKernel(
+        channels[0], channels[1], (3, 4, 2)[:ndim], frequencies=frequencies
+    )
     for scale in (0.7391, 1.3177, 3.2):
         check(torch.randn(2, channels[0], *shape), kernel, scale=scale)
 
@@ -139,7 +142,7 @@ def test_nothing_and_no_batch():
 @pytest.mark.parametrize("channels", [(64, 64), (3, 16), (16, 3)], ids=str)
 @pytest.mark.parametrize("scale", [0.7391, 1.4, 2.7])
 def test_bfloat16_is_as_close_as_its_own_rounding(channels, scale):
-    kernel = CosineKernel(*channels, (3, 3), dtype=torch.bfloat16)
+    kernel = CosineKernel(channels[0], channels[1], (3, 3), dtype=torch.bfloat16)
     image = torch.randn(1, channels[0], 20, 33, dtype=torch.bfloat16)
     correct = expected(image, kernel, scale=scale)
     reference = continuous_conv(image, kernel, scale=scale, engine="reference")

@@ -57,6 +57,7 @@ def unsupported(problem: Problem) -> list[str]:
 
 def cost(problem: Problem) -> Cost:
     assert isinstance(problem.grid, AxisGrid)
+    assert isinstance(problem.kernel, SeparableKernel)
     ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
     n, out_channels = problem.image.shape[0], problem.out_channels
     groups, in_channels = problem.groups, problem.kernel.head.shape[1]

@@ -85,7 +85,7 @@ class HeadGradient {
     for (int64_t x = x_begin; x < x_end;) {
       const int64_t count = smaller(tile_pixels - filled, x_end - x);
       expand(y_near, taps, w, s.y.rank, inner, count, held_pitch,
-             {left + filled * tile_pitch, tile_pitch});
+             Pixels{left + filled * tile_pitch, tile_pitch});
       read_right(to + oy * s.to.y + x * s.to.x, count);
       for (int64_t t = 0; t < taps; t++) y_near[t] += count * held_pitch;
       x += count;
@@ -124,7 +124,7 @@ class HeadGradient {
       z_near[t] = x_row;
     }
     expand(z_near, taps, s.z.weight + oz * s.z.taps * s.z.rank, s.z.rank, s.x.rank * channels,
-           x_end - x_begin, x_pitch, {row, held_pitch});
+           x_end - x_begin, x_pitch, Pixels{row, held_pitch});
     return row;
   }
 
@@ -136,7 +136,7 @@ class HeadGradient {
       for (int64_t t = 0; t < count; t++)
         x_near[t] = row.data + (s.x.source[ox * taps + t] - low) * row.pitch;
       expand(x_near, count, s.x.weight + ox * taps * rank, rank, channels, 1, 0,
-             {out.data + (ox - x_begin) * out.pitch, out.pitch});
+             Pixels{out.data + (ox - x_begin) * out.pitch, out.pitch});
     }
   }
 

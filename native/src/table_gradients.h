@@ -76,7 +76,7 @@ class TableGradients {
     if (s.wants_x || s.wants_z)
       for (int64_t t = 0; t < z_taps; t++)
         expand(raw + t * y_taps, y_taps, s.y.weight + oy * s.y.taps * ry, ry, c, s.x.in,
-               raw_pitch, {half_of(t), half_pitch});
+               raw_pitch, Pixels{half_of(t), half_pitch});
     if (s.wants_x) add_x(oz, z_taps);
     if (s.wants_z)
       for (int64_t t = 0; t < z_taps; t++) add_z(half_of(t), (oz * s.z.taps + t) * rz);
@@ -118,7 +118,7 @@ class TableGradients {
     const int64_t inner = rz * ry * c, pitch = round_up(inner, V) + V;
     for (int64_t t = 0; t < z_taps; t++) near[t] = half_of(t);
     expand(near, z_taps, s.z.weight + oz * s.z.taps * rz, rz, ry * c, s.x.in, half_pitch,
-           {both, pitch});
+           Pixels{both, pitch});
     for (int64_t ox = 0; ox < s.x.out; ox++)
       for (int64_t t = 0; t < tap_count(s.x, ox); t++)
         for (int64_t r = 0; r < rx; r++)
@@ -132,7 +132,8 @@ class TableGradients {
     const int64_t taps = tap_count(s.x, ox);
     for (int64_t t = 0; t < taps; t++)
       near[t] = row + s.x.source[ox * s.x.taps + t] * half_pitch;
-    expand(near, taps, s.x.weight + ox * s.x.taps * rx, rx, inner, 1, 0, {pixel, 0});
+    expand(near, taps, s.x.weight + ox * s.x.taps * rx, rx, inner, 1, 0,
+           Pixels{pixel, 0});
     return pixel;
   }
 
@@ -148,7 +149,7 @@ class TableGradients {
   void add_y(int64_t oz, int64_t t, int64_t z_taps, int64_t y_taps, int64_t oy) {
     for (int64_t tz = 0; tz < z_taps; tz++) near[tz] = raw[tz * y_taps + t];
     expand(near, z_taps, s.z.weight + oz * s.z.taps * rz, rz, c, s.x.in, raw_pitch,
-           {half, half_pitch});
+           Pixels{half, half_pitch});
     for (int64_t ox = 0; ox < s.x.out; ox++) {
       const float *one = along_x(half, rz * c, ox), *g = mixed + ox * mixed_pitch;
       for (int64_t r = 0; r < ry; r++)

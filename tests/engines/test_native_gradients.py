@@ -27,15 +27,16 @@ def use(name: str) -> int:
     return ctypes.CDLL(str(contconv_native.path())).contconv_native_use(name.encode())
 
 
+USUAL = contconv_native.instruction_set()
 SETS = [name for name in contconv_native.compiled_sets() if use(name) == 0]
-use(SETS[0])
+use(USUAL)
 
 
 @pytest.fixture(params=SETS)
 def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
     assert use(request.param) == 0
     yield request.param
-    use(SETS[0])
+    use(USUAL)
 
 
 @pytest.fixture

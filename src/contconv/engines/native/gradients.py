@@ -19,7 +19,7 @@ from contconv._runtime.shapes import Float
 from contconv.engines.native.tables import Tables
 from contconv.engines.separable.channels_last import run_steps
 from contconv.engines.separable.plan import usual_order
-from contconv.engines.weights import AxisBasis
+from contconv.engines.weights import AxisWeights
 
 # Of image, head, and the weights of z, y and x; empty where it is not wanted.
 Gradients: TypeAlias = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -124,10 +124,10 @@ def _plain(
     """The convolution in PyTorch's operators, in an order that suits most sizes."""
     ndim = image.ndim - 2
     axes = [
-        AxisBasis(source.clamp(min=0).long(), weight * (source >= 0)[..., None])
+        AxisWeights(source.clamp(min=0).long(), weight * (source >= 0)[..., None])
         for source, weight in zip(sources[-ndim:], weights[-ndim:], strict=True)
     ]
-    ranks = [axis.weights.shape[2] for axis in axes]
+    ranks = [axis.values.shape[2] for axis in axes]
     factors = head.unflatten(0, (groups, -1)).unflatten(3, ranks)
     pixels = channels_last(image.float())
     return run_steps(pixels, factors, axes, usual_order(ndim)).to(image.dtype)

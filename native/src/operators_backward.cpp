@@ -128,35 +128,69 @@ void divide(HeadSums& h, int64_t vector) {
   while (2 * h.parts <= most && h.groups * h.blocks * h.parts < items) h.parts *= 2;
 }
 
-// The sums of all parts, added in their order, where the head has them.
-void add_parts(const HeadSums& h, bool exchange, float* head) {
-  const int64_t rank = h.rank(), in = exchange ? h.to_channels : h.from_channels;
-  const int64_t rz = h.z.rank, ry = h.y.rank, rx = h.x.rank;
-  torch::stable::parallel_for(0, h.groups * h.from_channels, 8, [&](int64_t begin, int64_t end) {
-    std::vector<float> sum(rank * h.columns);
-    for (int64_t i = begin; i < end; i++) {
-      const int64_t g = i / h.from_channels, from = i % h.from_channels;
-      const int64_t first = from / h.block * h.block;
+// The sums of all parts, added in their order, where the head has them: for some channels
+// of both sides at a time, whose numbers stay in the cache while they are turned.
+class PartSums {
+ public:
+  PartSums(const HeadSums& sums, bool is_exchanged, float* to)
+      : h(sums), rank(h.rank()), exchanged(is_exchanged), head(to), at(rank) {
+    for (int64_t y = 0, r = 0; y < h.y.rank; y++)
+      for (int64_t z = 0; z < h.z.rank; z++)
+        for (int64_t x = 0; x < h.x.rank; x++, r++)
+          at[r] = (z * h.y.rank + y) * h.x.rank + x;
+  }
+
+  void add() const {
+    const int64_t runs = (h.from_channels + SOME - 1) / SOME;
+    torch::stable::parallel_for(0, h.groups * runs, 1, [&](int64_t begin, int64_t end) {
+      std::vector<float> sum(rank * SOME * SOME);
+      for (int64_t i = begin; i < end; i++)
+        for (int64_t j = 0; j < h.to_channels; j += SOME)
+          add_some(i / runs, i % runs * SOME, j, sum.data());
+    });
+  }
+
+ private:
+  static constexpr int64_t SOME = 16;
+
+  void add_some(int64_t g, int64_t from, int64_t to, float* sum) const {
+    const int64_t froms = std::min(SOME, h.from_channels - from);
+    const int64_t tos = std::min(SOME, h.to_channels - to);
+    for (int64_t i = 0; i < froms; i++) {
+      const int64_t first = (from + i) / h.block * h.block;
       const int64_t width = std::min(h.block, h.from_channels - first);
-      for (int64_t p = 0; p < h.parts; p++)
-        for (int64_t r = 0; r < rank; r++) {
-          const int64_t row = first * rank + r * width + from - first;
-          const float* part = h.sums + (g * h.parts + p) * h.group_numbers() + row * h.columns;
-          float* out = sum.data() + r * h.columns;
-          for (int64_t j = 0; j < h.columns; j++) out[j] = p ? out[j] + part[j] : part[j];
+      for (int64_t r = 0; r < rank; r++) {
+        const int64_t row = first * rank + r * width + from + i - first;
+        const float* part = h.sums + g * h.parts * h.group_numbers() + row * h.columns + to;
+        float* out = sum + (i * rank + at[r]) * SOME;
+        std::copy_n(part, tos, out);
+        for (int64_t p = 1; p < h.parts; p++) {
+          part += h.group_numbers();
+          for (int64_t j = 0; j < tos; j++) out[j] += part[j];
         }
-      for (int64_t j = 0; j < h.to_channels; j++) {
-        const int64_t o = exchange ? from : j, c = exchange ? j : from;
-        const int64_t out = exchange ? h.from_channels : h.to_channels;
-        float* to = head + ((g * out + o) * in + c) * rank;
-        for (int64_t y = 0, r = 0; y < ry; y++)
-          for (int64_t z = 0; z < rz; z++)
-            for (int64_t x = 0; x < rx; x++, r++)
-              to[(z * ry + y) * rx + x] = sum[r * h.columns + j];
       }
     }
-  });
-}
+    for (int64_t j = 0; j < tos; j++)
+      for (int64_t i = 0; i < froms; i++) {
+        float* out = place(g, from + i, to + j);
+        for (int64_t r = 0; r < rank; r++) out[r] = sum[(i * rank + r) * SOME + j];
+      }
+  }
+
+  // Where the numbers of two channels are in head[group o, c, rank].
+  float* place(int64_t g, int64_t from, int64_t to) const {
+    const int64_t out = exchanged ? h.from_channels : h.to_channels;
+    const int64_t in = exchanged ? h.to_channels : h.from_channels;
+    const int64_t o = exchanged ? from : to, c = exchanged ? to : from;
+    return head + ((g * out + o) * in + c) * rank;
+  }
+
+  const HeadSums& h;
+  const int64_t rank;
+  const bool exchanged;
+  float* head;
+  std::vector<int64_t> at;  // where a number of the basis is in the head
+};
 
 void head_gradient(const Backward& b, int64_t side, float* head) {
   const Kernels& kernels = kernels_in_use();
@@ -180,7 +214,7 @@ void head_gradient(const Backward& b, int64_t side, float* head) {
               [&](int64_t begin, int64_t end, void* scratch) {
                 kernels.head_sums(h, begin, end, scratch);
               });
-  add_parts(h, exchange, head);
+  PartSums(h, exchange, head).add();
 }
 
 // The gradients of the weights of z, y and x, one after the other.
@@ -280,8 +314,11 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> separable_backward(
   }
   if (wants_head) {
     const int64_t rank = head.size(2), row = head.size(1) * rank;
-    to_head = zeros({head.size(0), head.size(1), rank}, {row, rank, 1});
-    if (!empty) head_gradient(b, side, to_head.mutable_data_ptr<float>());
+    to_head = empty_strided({head.size(0), head.size(1), rank}, {row, rank, 1}, ScalarType::Float);
+    if (!empty)
+      head_gradient(b, side, to_head.mutable_data_ptr<float>());
+    else
+      torch::stable::zero_(to_head);
   }
   if (wants_z || wants_y || wants_x) {
     TableSums t{};

@@ -37,7 +37,7 @@ def tables(kernel, size: int, scale: Fraction) -> tuple[Tensor, ...]:
     from contconv.engines import Problem
     from contconv.engines.native.tables import axis_tables
 
-    axes = resized_axes((size,) * 2, (3, 3), (scale.as_integer_ratio(),) * 2, None)
+    axes = resized_axes((size,) * 2, (3, 3), scale, None)
     image = torch.empty(1, kernel.head.shape[1], size, size)
     return axis_tables(Problem(image, kernel, AxisGrid(axes, "zeros"), 1))
 

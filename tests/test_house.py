@@ -33,6 +33,7 @@ EXTRAS = {
     "export": {"onnxruntime"},
     "surgery": {"rich"},
     "engines/fused": {"triton"},
+    "engines/native": {"contconv_native"},
 }
 COMMAND_NEEDS = {"cyclopts", "imagecodecs", "numpy", "PIL", "rich", "tifffile"}
 COMMAND_NEEDS |= {"pillow_heif"}  # of the extra heif, where there is any

@@ -282,7 +282,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> separable_backward(
                   image.dim(), " dimensions, or not on the CPU");
   check_tensor(head, "head", 3, ScalarType::Float);
   STD_TORCH_CHECK(groups > 0 && head.size(0) > 0 && head.size(0) % groups == 0 &&
-                      order >= -1 && order <= 3 && side >= -1 && side <= 1,
+                      order >= -1 && order <= 4 && side >= -1 && side <= 1,
                   "contconv_native: ", head.size(0), " channels in ", groups,
                   " groups, in order ", order, " and by side ", side);
   Backward b{};
@@ -306,6 +306,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> separable_backward(
     const int64_t zyx[3] = {s.z.in, s.y.in, s.x.in};
     to_image = empty_like_layout(image, image.size(1), {zyx[0], zyx[1], zyx[2]});
     Separable back = adjoint(b);
+    STD_TORCH_CHECK(order != int64_t(Order::depthwise) || is_depthwise(back),
+                    "contconv_native: the order of depthwise convolutions alone");
     back.out = strided(to_image);
     if (!empty)
       run_separable(back, exchanged(s, b.head).data(), order);

@@ -144,13 +144,11 @@ def test_bfloat16(instruction_set):
 def given(kernel: SeparableKernel, image: Tensor, scale: float) -> list[Tensor]:
     """What the operators take beside the gradient."""
     from contconv._grid.grid import AxisGrid, resized_axes
-    from contconv._grid.ratio import as_ratios
     from contconv.engines import Problem
     from contconv.engines.native.tables import axis_tables
 
-    ndim = image.ndim - 2
     sizes = tuple(image.shape[2:])
-    axes = resized_axes(sizes, kernel.kernel_size, as_ratios(scale, ndim), None)
+    axes = resized_axes(sizes, kernel.kernel_size, scale, None)
     problem = Problem(image, kernel, AxisGrid(axes, "reflect"), 1)
     return [image, kernel.head.detach(), *axis_tables(problem)]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +11,8 @@ from torch.autograd import forward_ad
 
 # Of torch.autograd.grad(is_grads_batched=True), which is no transform of torch.func.
 _BATCHED: Any = torch._C._parse_dispatch_key("Batched")
+
+Function = TypeVar("Function")
 
 _FAKE = torch._C._TorchDispatchModeKey.FAKE
 
@@ -85,3 +87,12 @@ def untraced() -> AbstractContextManager[None]:
     if has_symbolic_sizes() and not torch.compiler.is_compiling():
         return _untraced()
     return nullcontext()
+
+
+def constant_in_graphs(function: Function) -> Function:
+    """Let a compiler call the function once, and hold its result for a constant.
+
+    As `torch.compiler.assume_constant_result` does, which would load the compiler.
+    """
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function

@@ -5,7 +5,7 @@ from math import prod
 import torch
 
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.autograd import has_symbolic_sizes
+from contconv._runtime.autograd import constant_in_graphs, has_symbolic_sizes
 from contconv.engines import reference, trial
 from contconv.engines.factored import engine as factored_engine
 from contconv.engines.fused import engine as fused_engine
@@ -76,7 +76,7 @@ def _usual(problem: Problem) -> Engine:
 
 def _fastest(problem: Problem) -> tuple[Engine, Cost]:
     if not native_engine.unsupported(problem):
-        # The fastest in all that was measured: what the others cost is not asked.
+        # Where it runs it is rarely beaten, so that what the others cost is not asked.
         return native_engine, native_engine.cost(problem)
     able = [engine for engine in ENGINES.values() if not engine.unsupported(problem)]
     costs = [(engine, engine.cost(problem)) for engine in able]
@@ -87,7 +87,7 @@ def _fastest(problem: Problem) -> tuple[Engine, Cost]:
     return best
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 def _fused_fails(
     device: str, dtype: torch.dtype, separable: bool, learns: bool
 ) -> bool:

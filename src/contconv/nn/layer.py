@@ -17,12 +17,12 @@ from contconv._runtime.autograd import has_symbolic_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional.call import Call, as_call
-from contconv.functional.checks import check_kernel
 from contconv.functional.conv import run_call
 from contconv.functional.explain import Explanation, explain_call, stand_in
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.head import check_channels
 from contconv.kernels.names import learned_kernel
+from contconv.nn.checks import check_layer_kernel, check_learnable
 from contconv.nn.coverage import warn_if_few
 from contconv.nn.learnable_scale import LearnableScale
 
@@ -64,7 +64,7 @@ class ContinuousConv(nn.Module):
         self.placements = as_placements(padding, self.kernel_size, align)
         self.learnable_scale: LearnableScale | None = None
         if isinstance(scale, LearnableScale):
-            _check_learnable(scale, self.ndim, antialias)
+            check_learnable(scale, self.ndim, antialias)
             self.learnable_scale, scale = scale, None
         self.scale, self.size = scale, size
         self.groups, self.padding_mode = groups, padding_mode
@@ -257,46 +257,3 @@ def _as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy
         )
     given = {key: one for key, one in options.items() if one is not None}
     return input.tracer.create_proxy("call_module", path, (input,), given)
-
-
-def _check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
-    if antialias:
-        raise ValueError(
-            "a learnable scale samples at points, which have no antialias; leave it out"
-        )
-    scale.per_axis(ndim)  # one number, or one for each axis
-
-
-def check_layer_kernel(
-    kernel: Any,
-    kernel_size: tuple[int, ...],
-    in_channels: int,
-    out_channels: int,
-    groups: int,
-) -> None:
-    """Raise unless the kernel has the size and the channels of its layer."""
-    if not isinstance(kernel, ContinuousKernel):
-        raise TypeError(
-            "kernel must be a ContinuousKernel or the name of a learned kernel, "
-            f"got {type(kernel).__name__}"
-        )
-    check_kernel(kernel)
-    if kernel.kernel_size != kernel_size:
-        raise ValueError(
-            f"kernel_size is {kernel_size}, but the kernel has {kernel.kernel_size}; "
-            "give both the same"
-        )
-    have = tuple(kernel.head.shape[:2])
-    need = (out_channels, in_channels // groups)
-    if have == need:
-        return
-    if not kernel.is_shared:
-        raise ValueError(
-            f"the kernel must have {need[0]} output and {need[1]} input channels per "
-            f"group, got {have[0]} and {have[1]}"
-        )
-    if not in_channels == out_channels == groups:
-        raise ValueError(
-            "a kernel that all channels share needs in_channels, out_channels and "
-            f"groups to be equal, got {in_channels}, {out_channels} and {groups}"
-        )

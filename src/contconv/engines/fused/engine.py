@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid
+from contconv._runtime.autograd import constant_in_graphs
 from contconv._runtime.memory_format import channels_last, is_channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.fused.operators import product
@@ -60,9 +61,14 @@ def unsupported(problem: Problem) -> list[str]:
     return reasons
 
 
-@cache
+@constant_in_graphs
 def _is_installed() -> bool:
-    return find_spec("triton") is not None
+    return _found("triton")
+
+
+@cache
+def _found(module: str) -> bool:
+    return find_spec(module) is not None
 
 
 def _is_interpreted(image: Tensor) -> bool:

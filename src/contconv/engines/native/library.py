@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from contconv._runtime.autograd import constant_in_graphs
 from contconv.engines.native.gradients import register_autograd
 
 # What the library and this package have to agree on.
 INTERFACE = 1
 
 
-@torch.compiler.assume_constant_result
+@constant_in_graphs
 def missing() -> str | None:
     """Why the library cannot be used; None if it can, from now on."""
     return _missing()
@@ -71,6 +72,16 @@ def _register_fakes() -> None:
             out = image.new_empty(shape[0], *shape[2:], shape[1])
             return out.movedim(-1, 1)
         return image.new_empty(shape)
+
+
+def found() -> str:
+    """The version of the library and its instruction set, or why it is not used."""
+    if (reason := missing()) is not None:
+        return f"not used: {reason}"
+    import contconv_native
+
+    version = contconv_native.__version__
+    return f"contconv-native {version}, {contconv_native.instruction_set()}"
 
 
 class Plan(NamedTuple):

@@ -42,18 +42,33 @@ $(VENV)/.dev: pyproject.toml $(VENV)/constraints.txt
 	$(INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/.demo
 
-demo: $(VENV)/.demo
+# The engine in C++, built against the torch that is there; all passes without it.
+NATIVE := $(shell git ls-files native 2>/dev/null || find native -type f)
+
+COMPILER := $(shell command -v g++ || command -v clang++ || command -v c++)
+WITHOUT := contconv runs on PyTorch's operators alone, which are slower
+
+$(VENV)/.native: $(NATIVE) | $(VENV)/.demo
+ifeq ($(COMPILER),)
+	@echo "contconv-native was not built, for want of a C++20 compiler: $(WITHOUT)"
+else
+	@$(INSTALL) 'setuptools>=77' && $(INSTALL) --no-build-isolation --no-deps \
+		--force-reinstall ./native || echo "contconv-native was not built: $(WITHOUT)"
+endif
+	@touch $@
+
+demo: $(VENV)/.demo $(VENV)/.native
 	$(BIN)/python -m experiments one_photograph
 
 # The first call checks every shape that the library annotates; graphs cannot be compiled
 # through these checks, and errors have to come without them: the second call is as
 # users have it. No test runs in both.
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.native
 	$(PYTEST) -m "not slow" $(SHAPES)
 	$(PYTEST) -m "plain and not slow"
 
 # What `make test` leaves out; and what draws its cases draws ten times as many.
-test-slow: $(VENV)/.dev
+test-slow: $(VENV)/.dev $(VENV)/.native
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile many $(SHAPES)
 	$(PYTEST) -m "plain and slow"
 
@@ -69,16 +84,16 @@ check: $(VENV)/.dev docs
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 
-docs: $(VENV)/.dev
+docs: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/sphinx-build -W --keep-going -q -n -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
 
 # Overwrites the records and figures of the page on speed; take them on an otherwise
 # idle machine. `.venv/bin/python -m benchmarks draw` only draws the figures anew.
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/python -m benchmarks
 
-bench-check: $(VENV)/.dev
+bench-check: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/python -m benchmarks --check
 
 train: $(VENV)/.demo

@@ -54,7 +54,7 @@ def test_pictures_come_out_upright(orientation, suffix, tmp_path):
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     exif = described(orientation).tobytes()
     lossy = {"quality": 100} if suffix in (".avif", ".heic") else {}
-    Image.fromarray(samples.planes(3)).save(source, exif=exif, **lossy)
+    Image.fromarray(samples.planes(3)).save(source, None, exif=exif, **lossy)
     upright = _upright(orientation, tmp_path / "known.png")
     width, height = upright.size
     assert samples.call("resize", source, target, "--size", width, height) == 0

@@ -182,7 +182,7 @@ def test_all_gradients_agree():
     shape=[(50,), (31, 37), (9, 8, 7)],
     io=[(3, 16), (16, 3), (2, 2), (1, 1)],
 )
-def test_few_channels(scale, shape, io, monkeypatch):
+def test_few_channels(scale, shape, io: tuple[int, int], monkeypatch):
     """On planes, in pieces and not."""
     kernel = CosineKernel(*io, (3,) * len(shape), dtype=torch.float64)
     image = torch.randn(3, io[0], *shape, dtype=torch.float64, requires_grad=True)

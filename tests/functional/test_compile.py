@@ -20,6 +20,7 @@ from contconv import (
     warp,
 )
 from contconv._grid.padding import PADDING_MODES
+from contconv.engines.native import library
 
 SIZES = [(20, 30), (33, 41), (64, 64), (17, 80)]
 KERNELS = ["cosine", "mlp"]
@@ -264,6 +265,23 @@ def test_resize(options):
     torch.testing.assert_close(actual, expected)
 
 
+OUTPUTS = [(10, 11), (11, 12), (25, 26), (40, 13), (13, 40), (3, 30), (30, 3), (2, 2)]
+OUTPUTS += [(64, 50), (7, 19), (19, 7), (33, 34)]
+
+
+@pytest.mark.parametrize("kernel", ["cubic", "nearest", "gaussian"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_resize_to_many_sizes(kernel, dtype):
+    """A graph for each order of axes and each default padding, not for each size."""
+    image = (255 * torch.rand(1, 2, 20, 20)).to(dtype)
+    counter = CompileCounterWithBackend("eager")
+    function = torch.compile(resize, backend=counter, fullgraph=True)
+    for size in OUTPUTS:
+        actual = function(image, size=size, kernel=kernel)
+        torch.testing.assert_close(actual, resize(image, size=size, kernel=kernel))
+    assert counter.frame_count <= 6
+
+
 def small_network() -> nn.Module:
     return nn.Sequential(
         ContinuousConv2d(3, 4, 3, scale=0.7),
@@ -306,3 +324,18 @@ def test_warning_names_the_line_of_the_call():
         layer(torch.rand(1, 2, 8, 8))
     (warning,) = heard
     assert warning.filename == __file__
+
+
+def test_native_is_one_graph_for_all_sizes():
+    """The operators in C++ take sizes as symbols."""
+    if (reason := library.missing()) is not None:
+        pytest.skip(f"NOT TESTED: {reason}")
+    layer = ContinuousConv2d(4, 6, 3, scale=0.7, engine="native")
+    torch._dynamo.reset()
+    graphs = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(layer, fullgraph=True, dynamic=True, backend=graphs)
+    with torch.no_grad():
+        for shape in ((2, 4, 8, 9), (2, 4, 12, 10), (3, 4, 20, 31)):
+            image = torch.randn(shape)
+            torch.testing.assert_close(compiled(image), layer(image))
+    assert graphs.frame_count == 1

@@ -80,7 +80,7 @@ def test_layer_keeps_it_at_other_scales():
     assert layer(torch.rand(1, 1, 9, 8)).shape == (1, 1, 5, 4)
     assert layer(torch.rand(1, 1, 9, 8), scale=0.7).shape == (1, 1, 7, 6)
     assert layer(torch.rand(1, 1, 9, 8), size=3).shape == (1, 1, 3, 3)
-    assert "first at 0" in repr(layer)
+    assert "align='first'" in repr(layer)
     text = explain(torch.rand(1, 1, 9, 8), layer.kernel, scale=0.5, padding=1).problem
     assert "from 0 x 0" in text
     points = torch.zeros(2, 2, 2)

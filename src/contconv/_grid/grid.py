@@ -142,6 +142,23 @@ def _outer(
 
 _CENTRED = Placement()
 
+# Pixels under an antialiased kernel, far more than the image may have.
+_MAX_STRETCHED = 2**16
+
+
+def _check_stretched(axis: Axis) -> None:
+    """Raise where an antialiased kernel covers so much that no memory could hold it."""
+    if torch.compiler.is_compiling() or not axis.stretched:
+        return
+    taps = 2 * axis.reach // axis.unit
+    if taps > max(_MAX_STRETCHED, 8 * axis.in_size):
+        raise ValueError(
+            f"antialias at a scale of {axis.up}/{axis.down} stretches the kernel over "
+            f"{taps} pixels of an axis that has {axis.in_size}; ask for a larger "
+            "scale, or leave out antialias"
+        )
+
+
 # More pixels than an axis has whose graph is exported.
 _MAX_TRACED_SIZE = 2**31
 
@@ -199,5 +216,7 @@ def resized_axes(
         else:
             out_size = sizes[i]
         start = where.start(up, down)
-        axes.append(Axis(in_size, out_size, up, down, width, antialias, start))
+        axis = Axis(in_size, out_size, up, down, width, antialias, start)
+        _check_stretched(axis)
+        axes.append(axis)
     return tuple(axes)

@@ -1,11 +1,18 @@
 """Tracing and transforms: whether a compiler, functorch or forward mode looks on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
+
+# Of torch.autograd.grad(is_grads_batched=True), which is no transform of torch.func.
+_BATCHED: Any = torch._C._parse_dispatch_key("Batched")
+
+_FAKE = torch._C._TorchDispatchModeKey.FAKE
 
 
 def differentiable_gradients(
@@ -13,8 +20,18 @@ def differentiable_gradients(
 ) -> list[Tensor | None]:
     """The gradients of ``out`` to those inputs that are ``wanted``, by autograd."""
     leaves = [value for value, want in zip(inputs, wanted, strict=True) if want]
-    found = iter(torch.autograd.grad(out, leaves, gradient, create_graph=True))
+    create = torch.is_grad_enabled()
+    found = iter(torch.autograd.grad(out, leaves, gradient, create_graph=create))
     return [next(found) if want else None for want in wanted]
+
+
+def is_batched(gradient: Tensor) -> bool:
+    """Whether it stands for several gradients: of vmap, or ``is_grads_batched``.
+
+    A backward pass may then write nothing in place, and call no function of its own.
+    """
+    keys = torch._C._dispatch_keys(gradient)
+    return keys.has(_BATCHED) or keys.has(torch._C.DispatchKey.FuncTorchBatched)
 
 
 def is_compiled() -> bool:
@@ -37,10 +54,34 @@ def is_transformed() -> bool:
     """Whether anything but plain autograd traces or transforms the call.
 
     Then it may neither write tensors in place nor use custom autograd functions: it is
-    made of torch's operators alone, and of our own where `is_compiled`.
+    made of torch's operators alone, and of our own where `is_compiled`. Nor may it read
+    numbers: in FakeTensorMode there are none.
     """
     return (
-        torch.compiler.is_compiling()
+        has_symbolic_sizes()
         or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
+        or torch._C._get_dispatch_mode(_FAKE) is not None
     )
+
+
+def has_symbolic_sizes() -> bool:
+    """Whether sizes may be no numbers: a compiler looks on, or torch.jit.trace."""
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+
+
+@contextmanager
+def _untraced() -> Iterator[None]:
+    state = torch._C._get_tracing_state()
+    torch._C._set_tracing_state(None)  # type: ignore
+    try:
+        yield
+    finally:
+        torch._C._set_tracing_state(state)  # type: ignore
+
+
+def untraced() -> AbstractContextManager[None]:
+    """A context in which sizes are numbers, not what torch.jit.trace takes them for."""
+    if has_symbolic_sizes() and not torch.compiler.is_compiling():
+        return _untraced()
+    return nullcontext()

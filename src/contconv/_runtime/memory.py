@@ -6,6 +6,7 @@ from math import prod
 
 import torch
 
+from contconv._runtime.autograd import has_symbolic_sizes
 from contconv._runtime.text import readable
 
 
@@ -16,7 +17,7 @@ def check_fits(
 
     The arguments are those of `shortage`.
     """
-    if torch.compiler.is_compiling():
+    if has_symbolic_sizes():
         return  # the sizes may be symbols, and the machine another one
     if message := shortage(shape, itemsize, extra, device):
         raise ValueError(message)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import is_batched, is_transformed
 from contconv._runtime.shapes import Float
 
 # Rows of such sizes, in bytes, fall onto each other in a cache: reading columns of them
@@ -43,6 +43,8 @@ class _Transposed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        if is_batched(gradients[0]):
+            return gradients[0].transpose(1, 2).contiguous()
         return _Transposed.apply(gradients[0])  # type: ignore
 
 

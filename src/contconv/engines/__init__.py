@@ -5,9 +5,11 @@ from math import prod
 import torch
 
 from contconv._grid.grid import AxisGrid
+from contconv._runtime.autograd import has_symbolic_sizes
 from contconv.engines import reference, trial
 from contconv.engines.factored import engine as factored_engine
 from contconv.engines.fused import engine as fused_engine
+from contconv.engines.native import engine as native_engine
 from contconv.engines.periodic import engine as periodic_engine
 from contconv.engines.problem import Cost as Cost
 from contconv.engines.problem import Engine as Engine
@@ -16,6 +18,7 @@ from contconv.engines.separable import engine as separable_engine
 
 # The only place an engine is listed; at equal cost the first is taken.
 ENGINES: dict[str, Engine] = {
+    "native": native_engine,
     "periodic": periodic_engine,
     "fused": fused_engine,
     "separable": separable_engine,
@@ -38,21 +41,26 @@ def choose(problem: Problem, engine: str) -> tuple[Engine, Cost]:
     Raises:
         ValueError: If the named engine cannot run it, with the reasons.
     """
+    is_traced = has_symbolic_sizes()
     if engine == "auto":
-        if torch.compiler.is_compiling():
+        if is_traced:
             return _usual(problem), Cost(0, 0, 0)
         return _fastest(problem)
     chosen = ENGINES[engine]
     if reasons := chosen.unsupported(problem):
         raise ValueError(f"engine {engine!r} cannot run this: " + "; ".join(reasons))
-    if torch.compiler.is_compiling():
+    if is_traced:
         return chosen, Cost(0, 0, 0)
     return chosen, chosen.cost(problem)
 
 
 def _usual(problem: Problem) -> Engine:
     """The engine for a graph, whatever the sizes: they may be symbols."""
-    grid, exported = problem.grid, torch.compiler.is_exporting()
+    grid = problem.grid
+    jit = has_symbolic_sizes() and not torch.compiler.is_compiling()
+    exported = jit or torch.compiler.is_exporting()
+    if not exported and not native_engine.unsupported(problem):
+        return native_engine
     few_phases = isinstance(grid, AxisGrid) and (
         prod([axis.up for axis in grid.axes]) <= 16
     )
@@ -67,6 +75,9 @@ def _usual(problem: Problem) -> Engine:
 
 
 def _fastest(problem: Problem) -> tuple[Engine, Cost]:
+    if not native_engine.unsupported(problem):
+        # The fastest in all that was measured: what the others cost is not asked.
+        return native_engine, native_engine.cost(problem)
     able = [engine for engine in ENGINES.values() if not engine.unsupported(problem)]
     costs = [(engine, engine.cost(problem)) for engine in able]
     best = min(costs, key=lambda pair: pair[1].time)

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import is_compiled, is_transformed
+from contconv._runtime.autograd import is_batched, is_compiled, is_transformed
 from contconv._runtime.shapes import Float
 
 
@@ -77,7 +77,7 @@ def product(a: Float[Tensor, "m k"], b: Float[Tensor, "n k"]) -> Float[Tensor, "
     """
     if is_compiled():
         return _product_operator(a, b)
-    if not _has_linear(a):
+    if not (_has_linear(a) and a.numel() and b.numel()):
         return torch.mm(a, b.T)
     if torch.is_grad_enabled() and (a.requires_grad or b.requires_grad):
         return _Product.apply(a, b)  # type: ignore
@@ -105,6 +105,8 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         gradient, (a, b) = gradients[0], ctx.saved_tensors
+        if is_batched(gradient):
+            return torch.mm(gradient, b), torch.mm(gradient.T, a)
         grad_a = product(gradient, b.T) if ctx.needs_input_grad[0] else None
         grad_b = product(gradient.T, a.T) if ctx.needs_input_grad[1] else None
         return grad_a, grad_b

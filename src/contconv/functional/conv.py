@@ -13,7 +13,7 @@ from contconv._runtime.autograd import is_transformed
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.engines import Problem, choose
+from contconv.engines import ENGINES, Problem, choose
 from contconv.functional.call import Call, as_call
 from contconv.kernels import ContinuousKernel
 
@@ -79,8 +79,9 @@ def continuous_conv(
             (MATLAB, GDAL, and `torch.nn.functional.interpolate` with a scale factor);
             ``"first"``, the first pixel on the first, ``g_n = n / s`` (audio, grids of
             points). The first two are the same where ``s * in`` is whole.
-        engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
-            ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
+        engine: How to compute it: ``"auto"``, or by name: ``"native"``,
+            ``"periodic"``, ``"fused"``, ``"separable"``, ``"factored"`` or
+            ``"reference"``.
 
     Returns:
         ``[n, o, *out]``, or ``[o, *out]`` without a batch, in the memory format of the
@@ -134,6 +135,8 @@ def apply_kernel(
     """Eq. 1 on a grid, by the engine of that name, not rounded below float32."""
     problem = as_problem(image, kernel, grid, groups)
     chosen, cost = choose(problem, engine)
+    if image.is_meta:
+        chosen = ENGINES["factored"]  # which reads no numbers to divide its work
     check_fits(problem.shape, image.element_size(), cost.memory, image.device)
     # What may be rounded, the engine decides: the basis stays in float32.
     with no_autocast(image.device.type):
@@ -147,7 +150,7 @@ def as_problem(
     grid: Grid,
     groups: int,
 ) -> Problem:
-    """What the engines are given."""
+    """The problem that engines solve: with a shared kernel, each channel an image."""
     channels = image.shape[1]
     if kernel.is_shared and channels > 1:
         # One filter for every channel: the channels are so many more images.
@@ -156,7 +159,7 @@ def as_problem(
 
 
 def _add(out: Tensor, bias: Tensor) -> Tensor:
-    """The sum; in the place of a new output where nothing else looks at it."""
+    """The output with the bias added, in place where nothing is recorded."""
     if torch.is_grad_enabled() or is_transformed():
         return out + bias
     return out.add_(bias)
@@ -166,6 +169,6 @@ def _repeat(grid: Grid, times: int) -> Grid:
     """The grid of each image, for ``times`` images in its place."""
     if isinstance(grid, AxisGrid) or grid.batch == 1:
         return grid
-    # What is expanded stays so, as `explain` has it.
+    # Flattening keeps the stride of 0 that the stand-ins of `explain` have: no copy.
     points = grid.points[:, None].expand(-1, times, *grid.points.shape[1:])
     return replace(grid, points=points.flatten(0, 1))

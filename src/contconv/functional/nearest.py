@@ -24,10 +24,10 @@ def nearest_pixels(
 ) -> Shaped[Tensor, "n c *out_shape"]:
     """For each output pixel the nearest input pixel, of two the later one."""
     dtype = image.dtype
-    image = image.view(_SIGNED.get(dtype, dtype))
+    image = image.view(_SIGNED[dtype]) if dtype in _SIGNED else image
     for i, (axis, mode) in enumerate(zip(axes, padding_modes, strict=True)):
         image = along_axis(image, 2 + i, axis, mode)
-    return image.view(dtype)
+    return image.view(dtype) if dtype in _SIGNED else image
 
 
 def along_axis(

@@ -14,7 +14,7 @@ from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import is_channels_last, like_layout
 from contconv._runtime.shapes import Shaped, no_type_check
 from contconv.engines.weights import normalized_weights
-from contconv.functional.call import as_kernel
+from contconv.functional.checks import as_kernel
 from contconv.functional.conv import apply_kernel
 from contconv.functional.folding import check_windows, folded
 from contconv.functional.nearest import along_axis, nearest_pixels

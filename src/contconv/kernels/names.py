@@ -24,6 +24,10 @@ LEARNED: dict[str, type[LearnedKernel]] = {
     "spline": SplineKernel,
 }
 
+# Neither Pillow nor MATLAB has one: half a pixel of standard deviation. Made here, for
+# its covariance is looked at: compilers and tensors without values do not allow that.
+_GAUSSIANS = {ndim: GaussianKernel(0.25, (4,) * ndim) for ndim in (1, 2, 3)}
+
 # The classical ones, for so many axes.
 CLASSICAL: dict[str, Callable[[int], ClassicalKernel]] = {
     "box": lambda ndim: BoxKernel(ndim=ndim),
@@ -31,8 +35,7 @@ CLASSICAL: dict[str, Callable[[int], ClassicalKernel]] = {
     "cubic": lambda ndim: CubicKernel(ndim=ndim),
     "lanczos2": lambda ndim: LanczosKernel(2, ndim=ndim),
     "lanczos3": lambda ndim: LanczosKernel(3, ndim=ndim),
-    # Neither Pillow nor MATLAB has one: half a pixel of standard deviation.
-    "gaussian": lambda ndim: GaussianKernel(0.25, (4,) * ndim),
+    "gaussian": _GAUSSIANS.__getitem__,
 }
 
 

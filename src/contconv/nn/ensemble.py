@@ -1,6 +1,6 @@
 """Scale sequences: one network at many internal scales, and their ensemble."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -35,7 +35,7 @@ class ScaleEnsemble(nn.Module):
     Args:
         model: Any network with continuous layers, whose output is one tensor of the
             same shape for every sequence.
-        sequences: For each member, a scale for each continuous layer, as for
+        sequences: For each member, a scale for each continuous layer or by name, as for
             `using_scales`; None for the network's own scales.
         reduce: How to combine the outputs: ``"mean"``, of logits or images;
             ``"probabilities"``, the mean of the softmax over dimension 1;
@@ -64,7 +64,7 @@ class ScaleEnsemble(nn.Module):
     def __init__(
         self,
         model: nn.Module,
-        sequences: Sequence[Sequence[Scale] | None],
+        sequences: Sequence[Sequence[Scale] | Mapping[str, Scale] | None],
         *,
         reduce: str | Reduce = "probabilities",
         size: Size | None = None,

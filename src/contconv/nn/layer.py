@@ -6,16 +6,18 @@ from fractions import Fraction
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from contconv._grid.grid import Grid
 from contconv._grid.padding import check_padding_mode
 from contconv._grid.placement import Padding, alignment_of, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
+from contconv._runtime.autograd import has_symbolic_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional.call import Call, as_call
+from contconv.functional.checks import check_kernel
 from contconv.functional.conv import run_call
 from contconv.functional.explain import Explanation, explain_call, stand_in
 from contconv.kernels import ContinuousKernel
@@ -79,7 +81,7 @@ class ContinuousConv(nn.Module):
             )
         check_layer_kernel(kernel, self.kernel_size, in_channels, out_channels, groups)
         self.kernel = kernel
-        self._covered: tuple[Any, ...] | None = None  # what was looked at last
+        self._warned_at: Any = None  # the scale whose distances were counted last
         self.bias: nn.Parameter | None
         if bias:
             empty = torch.empty(out_channels, device=device, dtype=dtype)
@@ -157,6 +159,8 @@ class ContinuousConv(nn.Module):
         Raises:
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
+        if isinstance(input, fx.Proxy):
+            return _as_leaf(self, input, scale=scale, size=size, points=points)  # type: ignore
         call = self._call(input, scale, size, points)
         if scale is None and size is None and points is None:
             self._warn_if_few(call.grid)
@@ -186,12 +190,11 @@ class ContinuousConv(nn.Module):
 
     def _warn_if_few(self, grid: Grid) -> None:
         """Warn, once for each scale that is set, if it shows the kernel too little."""
-        compiles = torch.compiler.is_compiling()
-        if compiles or not self.training or self._covered == (self._ratios,):
+        if has_symbolic_sizes() or not self.training:
             return
-        if self._ratios is None or not torch.is_grad_enabled():
+        if self._ratios in (None, self._warned_at) or not torch.is_grad_enabled():
             return
-        self._covered = (self._ratios,)
+        self._warned_at = self._ratios
         if self.kernel.head.requires_grad:
             # Past two calls of nn.Module, to who called the layer.
             warn_if_few(self.kernel, grid, stacklevel=5)
@@ -216,17 +219,15 @@ class ContinuousConv(nn.Module):
         self, input: Any, scale: Any = None, size: Any = None, points: Any = None
     ) -> Call:
         """The call with these arguments, with stand-ins for the tensors."""
-        points = stand_in(points, self.kernel, torch.float32)
-        return self._call(stand_in(input, self.kernel), scale, size, points)
+        at = stand_in(points, self.kernel, torch.float32)
+        return self._call(stand_in(input, self.kernel), scale, size, at)
 
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""
-        parts = [
-            f"{self.in_channels}, {self.out_channels}",
-            f"kernel_size={self.kernel_size}",
-        ]
-        if self._ratios is not None:
-            parts.append(f"scale=({', '.join(map(str, self.scale or ()))})")
+        channels = f"{self.in_channels}, {self.out_channels}"
+        parts = [channels, f"kernel_size={self.kernel_size}"]
+        if self.scale is not None and (self._ratios or self.learnable_scale is None):
+            parts.append(f"scale=({', '.join(str(ratio) for ratio in self.scale)})")
         if self.size is not None:
             parts.append(f"size={self.size}")
         if self.groups != 1:
@@ -244,6 +245,18 @@ class ContinuousConv(nn.Module):
         if self.engine != "auto":
             parts.append(f"engine={self.engine!r}")
         return ", ".join(parts)
+
+
+def _as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy:
+    """A step of the graph that torch.fx makes of a network: the layer, as it is."""
+    path = input.tracer.path_of_module(layer)  # type: ignore
+    if not path:
+        raise TypeError(
+            f"torch.fx cannot trace a {type(layer).__name__} by itself, only a network "
+            "that has it; put it in one, as in nn.Sequential(layer)"
+        )
+    given = {key: one for key, one in options.items() if one is not None}
+    return input.tracer.create_proxy("call_module", path, (input,), given)
 
 
 def _check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
@@ -267,6 +280,7 @@ def check_layer_kernel(
             "kernel must be a ContinuousKernel or the name of a learned kernel, "
             f"got {type(kernel).__name__}"
         )
+    check_kernel(kernel)
     if kernel.kernel_size != kernel_size:
         raise ValueError(
             f"kernel_size is {kernel_size}, but the kernel has {kernel.kernel_size}; "

@@ -63,15 +63,25 @@ def metadata(pixels: bytes, segments: list[Segment]) -> Metadata:
             photoshop += data.removeprefix(_PHOTOSHOP)
         elif data[:5] not in (b"Ducky", b"JFXX\0", _EXIF[:5]):
             lost.append(f"the segment APP{marker - _APP0}")
-    profile = b"".join(part[2:] for part in sorted(icc, key=lambda part: part[:1]))
+    profile = _joined(icc)
+    lost += ["a damaged colour profile"] if icc and not profile else []
     dpi = _density(pixels) or exif.density(out.exif)
     return replace(
         out,
-        icc=profile or None,
+        icc=profile,
         dpi=dpi,
         photoshop=photoshop or None,
         lost=tuple(dict.fromkeys(lost)),
     )
+
+
+def _joined(parts: list[bytes]) -> bytes | None:
+    """A profile of numbered parts, each of which says how many there are."""
+    parts = sorted(part for part in parts if len(part) >= 2)
+    numbered = [(i + 1, len(parts)) for i in range(len(parts))]
+    if not parts or [(part[0], part[1]) for part in parts] != numbered:
+        return None
+    return b"".join(part[2:] for part in parts)
 
 
 def _density(pixels: bytes) -> tuple[float, float] | None:

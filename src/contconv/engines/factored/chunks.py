@@ -12,9 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import (
-    differentiable_gradients,
-)
+from contconv._runtime.autograd import differentiable_gradients, is_batched
 from contconv._runtime.memory_format import transposed
 from contconv.engines.linear import contract_head_backward, contract_head_rows
 
@@ -71,8 +69,10 @@ class Chunked(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         pixels, source, basis, head = ctx.saved_tensors
         wanted = [ctx.needs_input_grad[i] for i in (0, 2, 3)]
-        if torch.is_grad_enabled():
-            out, inputs = at_once(*ctx.saved_tensors), (pixels, basis, head)
+        if torch.is_grad_enabled() or is_batched(gradients[0]):
+            with torch.enable_grad():
+                out = at_once(*ctx.saved_tensors)
+            inputs = (pixels, basis, head)
             found = differentiable_gradients(out, inputs, wanted, gradients[0])
         else:
             found = backward(gradients[0], pixels, source, basis, head, wanted)

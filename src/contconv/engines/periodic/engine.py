@@ -19,6 +19,7 @@ from torch import Tensor
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.cache import cached, cached_by_parameters
+from contconv._runtime.finite import is_finite
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float
 from contconv.engines.periodic.phases import (
@@ -84,11 +85,21 @@ def cost(problem: Problem) -> Cost:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-    plan = _plan(problem)
     image = like_layout(problem.image, problem.image)
     if image.dtype == torch.float16 and image.device.type == "cpu":
         # Its convolutions are not vectorised there: 100 times slower than float32's.
         image = image.float()
+    out = _apply(problem, image, _plan(problem))
+    if is_finite(image, out):
+        return out
+    # The zeros that fill up shared windows would make NaN of what they do not touch.
+    apart = tuple(partitions(axis)[0] for axis in _axes(problem))
+    return _apply(problem, image, apart)
+
+
+def _apply(
+    problem: Problem, image: Tensor, plan: tuple[PhaseGroups, ...]
+) -> Float[Tensor, "n o *out_shape"]:
     filters = _filters(problem, plan).to(image.dtype)
     parts = partial(_parts, problem, plan, filters)
     learning = image.requires_grad or filters.requires_grad

@@ -13,7 +13,6 @@ which computes them again.
 
 from collections.abc import Sequence
 from functools import partial
-from math import isfinite
 from typing import NamedTuple
 
 from torch import Tensor
@@ -21,6 +20,7 @@ from torch import Tensor
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import cached
+from contconv._runtime.finite import is_finite
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Cost, Problem
@@ -70,16 +70,11 @@ def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
     if has_values(image):
         out = _by_bands(problem, image)
-        if _is_finite(min(image, out, key=Tensor.numel)):
+        if is_finite(image, out):
             return out
         # The zeros of a band would make NaN of all that it reads.
     axes = [weights_of(problem, i) for i in range(ndim)]
     return _run(usual_order(ndim), image, _head(problem), axes)
-
-
-def _is_finite(numbers: Tensor) -> bool:
-    """Whether all are, where it can be told without waiting for a device."""
-    return numbers.device.type != "cpu" or isfinite(numbers.detach().sum().item())
 
 
 def _by_bands(problem: Problem, image: Tensor) -> Float[Tensor, "n mixed *out_shape"]:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from contconv._runtime.autograd import is_batched
 from contconv._runtime.shapes import Float
 from contconv.engines.linear import product
 from contconv.engines.separable.bands import Band
@@ -157,12 +158,13 @@ def _by_pixels(data: Tensor, blocks: list[Block]) -> Float[Tensor, "m inner outp
 def _spread(gradient: Tensor, blocks: list[Block], shape: tuple[int, ...]) -> Tensor:
     """The adjoint of `resample`."""
     m, inputs, rank, inner = shape
+    is_apart = torch.is_grad_enabled() or is_batched(gradient)
     grad = gradient.new_zeros(m, inputs, rank * inner)
     for block in blocks:
-        part = gradient[:, block.outputs]
+        part = _outputs(gradient, block)
         near = torch.matmul(block.matrix.T, part)
         near = near.view(m, near.shape[1] // rank, rank * inner)
-        if torch.is_grad_enabled() or isinstance(block.inputs, Tensor):
+        if is_apart or isinstance(block.inputs, Tensor):
             grad = grad.index_add(1, _numbers(block, gradient), near)
         else:
             grad[:, block.inputs] += near
@@ -176,8 +178,14 @@ def _numbers(block: Block, like: Tensor) -> Tensor:
 
 
 def _matrix_gradient(gradient: Tensor, data: Tensor, block: Block) -> Tensor:
-    part, near = gradient[:, block.outputs], _near(data, block)
-    return torch.einsum("moi,mki->ok", part, near)
+    part, near = _outputs(gradient, block), _near(data, block)
+    return part.transpose(0, 1).flatten(1) @ near.transpose(0, 1).flatten(1).T
+
+
+def _outputs(gradient: Tensor, block: Block) -> Tensor:
+    # Not sliced: of a slice of everything, ``is_grads_batched`` knows no rule.
+    start, stop = block.outputs.start, block.outputs.stop
+    return gradient.narrow(1, start, stop - start)
 
 
 def _near(data: Tensor, block: Block) -> Float[Tensor, "m in_rank inner"]:

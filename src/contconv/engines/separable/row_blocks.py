@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import differentiable_gradients
+from contconv._runtime.autograd import differentiable_gradients, is_batched
 from contconv._runtime.shapes import Float
 from contconv.engines.separable.bands import Band
 
@@ -87,8 +87,9 @@ class _InPieces(torch.autograd.Function):
         image, head = ctx.saved_tensors
         bands, parts = ctx.plan
         wanted = ctx.needs_input_grad[1:3]
-        if torch.is_grad_enabled():
-            out = ctx.run(image, head, bands)
+        if torch.is_grad_enabled() or is_batched(gradients[0]):
+            with torch.enable_grad():
+                out = ctx.run(image, head, bands)
             inputs = (image, head)
             both = differentiable_gradients(out, inputs, wanted, gradients[0])
         else:

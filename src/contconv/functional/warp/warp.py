@@ -1,7 +1,6 @@
 """warp: an image seen through a map."""
 
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from contconv._runtime.autograd import has_values
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.functional.call import as_kernel, check_input
+from contconv.functional.checks import as_kernel, check_input
 from contconv.functional.warp.chunks import sampled
 from contconv.functional.warp.footprint import footprints
 from contconv.functional.warp.sampler import Sampler
@@ -110,7 +109,7 @@ def warp(
     _check_memory(image, kernel, out_size, maps)
     dtype = torch.promote_types(image.dtype, torch.float32)
     y, x = image.shape[2:]
-    finite = has_values(image) and isfinite(image.detach().sum().item())
+    finite = has_values(image) and bool(image.detach().sum().isfinite())
     sampler = Sampler(kernel, (y, x), padding_mode, dtype, maps.dtype, finite)
     with no_autocast(image.device.type):
         out = _warped(image, sampler, maps, out_size, antialias)

@@ -112,7 +112,7 @@ class Branches(nn.Module):
     """Something else for wide images."""
 
     def forward(self, image: Tensor) -> Tensor:
-        return image * (2 if image.shape[3] > 13 else 1)
+        return image * (2 if image.shape[3] > 13 else 3)
 
 
 class Fixed(CosineKernel):

@@ -1,5 +1,7 @@
 """What is around a converted layer: what reads it, calls it, or looks in between."""
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,8 +15,8 @@ from tests.surgery.networks import everything
 SETTINGS = ("stride", "padding", "dilation", "in_channels", "groups", "padding_mode")
 
 
-def converted(conv: nn.Module) -> ContinuousConv2d:
-    model = convert(conv, everything).model
+def converted(conv: nn.Module, **options: Any) -> Any:
+    model = convert(conv, everything, **options).model
     assert isinstance(model, ContinuousConv2d)
     return model
 
@@ -62,7 +64,7 @@ def test_weight_and_settings_are_there(name):
     """Other code reads them, of trained values and with gradients."""
     conv = CONVS[name].double()
     kernel = "mlp" if name == "mlp" else "cosine"
-    layer = convert(conv, everything, kernel=kernel).model
+    layer = converted(conv, kernel=kernel)
     for setting in SETTINGS:
         assert getattr(layer, setting) == getattr(conv, setting)
     torch.testing.assert_close(
@@ -81,8 +83,8 @@ def test_weight_and_settings_are_there(name):
 def test_weight_of_a_pair():
     pair = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(2, 3, 3, padding=1)).double()
     weight, image = pair[1].weight, torch.rand(1, 2, 8, 8, dtype=torch.float64)
-    convert(pair, example=image)
-    torch.testing.assert_close(pair[1].weight.clone(), weight.data)
+    layer: Any = convert(pair, example=image).model.get_submodule("1")
+    torch.testing.assert_close(layer.weight.clone(), weight.data)
 
 
 def test_batch_norm_is_fused():
@@ -117,7 +119,7 @@ def test_pruned_before():
     report = convert(conv)
     assert "weight_orig" in report.left[0].reason and "prune.remove" in str(report)
     prune.remove(conv, "weight")
-    assert ((convert(conv).model.weight.abs() < 1e-6) == (conv.weight == 0)).all()
+    assert ((converted(conv).weight.abs() < 1e-6) == (conv.weight == 0)).all()
 
 
 class Picked(nn.Module):

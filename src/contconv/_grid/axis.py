@@ -42,6 +42,8 @@ class Axis:
 
     def __post_init__(self) -> None:
         """Refuse what int64 cannot hold."""
+        if torch.compiler.is_exporting():
+            return  # the sizes are symbols, of which nothing is known but a bound
         largest = max(self.up, self.down) * (
             2 * self.in_size + 2 * self.out_size + self.support
         ) + abs(self.start or 0)

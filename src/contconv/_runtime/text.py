@@ -39,7 +39,8 @@ def aligned(rows: Sequence[Sequence[str]], numbers: Container[str] = ()) -> list
         ]
         for cells in zip_longest(*folded, fillvalue=""):
             placed = zip(places, cells, widths, strict=True)
-            lines.append("  ".join(place(*cell) for place, *cell in placed).rstrip())
+            line = "  ".join(place(cell, width) for place, cell, width in placed)
+            lines.append(line.rstrip())
     return lines
 
 

@@ -151,16 +151,16 @@ def _program(call: TracedCall, example: Tensor, batch: Any) -> ExportedProgram:
 
 def _input(program: ExportedProgram) -> Tensor:
     """What stands for the input."""
-    names = program.graph_signature.user_inputs
-    nodes = [node for node in program.graph.nodes if node.name == names[0]]
-    return nodes[0].meta["val"]
+    first, *_ = program.graph_signature.user_inputs
+    return next(one for one in program.graph.nodes if one.name == first).meta["val"]
 
 
 def _floor_division(left: Any, right: Any) -> Any:
     """``//`` of sizes; ONNX's own division cuts off, which differs below zero."""
     from onnxscript import opset18
 
-    return opset18.Div(opset18.Sub(left, opset18.Mod(left, right)), right)
+    onnx: Any = opset18
+    return onnx.Div(onnx.Sub(left, onnx.Mod(left, right)), right)
 
 
 @contextmanager

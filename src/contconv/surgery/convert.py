@@ -173,7 +173,7 @@ def _replaced(
     seen = first_calls(calls)
     if any(module not in seen for module in one.modules):
         return row, layer
-    shapes = seen[one.modules[0]].before, seen[one.modules[-1]].after
+    shapes = seen[one.modules[0]].shapes[0], seen[one.modules[-1]].shapes[1]
     before = sum(cost_of(module, *seen[module].shapes) for module in one.modules)
     row = replace(row, grid=off_centre(discrete, *shapes))
     return _measured(row, before, layer, *shapes), layer

@@ -83,18 +83,22 @@ class Converted(ContinuousConv):
         return run_call(replace(call, grid=grid))
 
     def _load_from_state_dict(
-        self, state_dict: dict[str, Any], prefix: str, *others: Any
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         """Turn the weight of a discrete layer into a head, as it is loaded."""
         weight, kernel = state_dict.get(prefix + "weight"), self.kernel
-        own = weight is not None and tuple(weight.shape) == self.origin.shape
-        if self.keeps and own and prefix + "kernel.head" not in state_dict:
+        known = prefix + "kernel.head" in state_dict or not self.keeps
+        if (
+            isinstance(weight, Tensor)
+            and weight.shape == self.origin.shape
+            and not known
+        ):
             head, _ = fit(kernel, self.origin, weight.to(kernel.head.device))
             del state_dict[prefix + "weight"]
             state_dict[prefix + "kernel.head"] = head.to(weight)
             for name, value in kernel.named_parameters():
                 state_dict.setdefault(f"{prefix}kernel.{name}", value.detach())
-        super()._load_from_state_dict(state_dict, prefix, *others)
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
 class ConvertedConv1d(Converted, ContinuousConv1d):

@@ -16,7 +16,7 @@ from contconv.surgery.discrete import AVERAGES
 
 _MODES = ("nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic")
 
-AXES_OF = dict(zip(AVERAGES, (1, 2, 3), strict=True))
+AXES_OF: dict[type[nn.Module], int] = dict(zip(AVERAGES, (1, 2, 3), strict=True))
 
 
 @dataclass(frozen=True)

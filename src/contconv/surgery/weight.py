@@ -31,7 +31,7 @@ class ComputedWeight(Tensor):
     ) -> Any:
         """Raise if the function writes to such a tensor; a view of it is one, too."""
         kwargs = kwargs or {}
-        first = next(iter((*args, *kwargs.values())), None)
+        first: Any = next(iter((*args, *kwargs.values())), None)
         writes = _WRITES.fullmatch(getattr(func, "__name__", ""))
         if (writes and isinstance(first, cls)) or isinstance(kwargs.get("out"), cls):
             raise RuntimeError(
@@ -41,8 +41,8 @@ class ComputedWeight(Tensor):
             )
         with DisableTorchFunctionSubclass():
             out = func(*args, **kwargs)
-            views = isinstance(out, Tensor) and isinstance(first, Tensor)
-            if views and out.data_ptr() and _storage(out) == _storage(first):
+            tensors = isinstance(out, Tensor) and isinstance(first, Tensor)
+            if tensors and out.data_ptr() and _storage(out) == _storage(first):
                 return out.as_subclass(cls)
         return out
 

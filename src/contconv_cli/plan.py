@@ -20,13 +20,13 @@ class Plan:
         jobs: The pictures, in the order of their names.
         place: Where they go, for messages.
         passed_over: Files in folders that are no pictures by their names.
-        unreadable: Folders that cannot be read, and why.
+        failures: What cannot be made, and why, such as of a folder that cannot be read.
     """
 
     jobs: list[Job]
     place: str
     passed_over: list[Path] = field(default_factory=list)
-    unreadable: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
 
 
 def plan(paths: list[str], output: str | None, label: str, form: str | None) -> Plan:
@@ -84,24 +84,37 @@ def _plan(paths: list[str], output: str | None, label: str, form: str | None) ->
             return _of_folder(source, target, form)
         return _of_file(source, output, label, form)
     assert output is not None
-    found = Plan([], output)
-    folder = Path(output)
-    for path in map(Path, paths):
-        if not _is_there(path):
-            raise PictureError(f"{path} does not exist")
-        if path.is_dir():
-            more = _of_folder(path, folder / path.resolve().name, form)
-            found.passed_over += more.passed_over
-            found.unreadable += more.unreadable
-            found.jobs += more.jobs
-        else:
-            target = _in_form(folder / path.name, form)
-            found.jobs.append(Job(path, target, form_of(target), alone=False))
+    return _of_several([Path(path) for path in paths], Path(output), form)
+
+
+def _of_several(paths: list[Path], folder: Path, form: str | None) -> Plan:
+    """Files and folders into a folder; what cannot be made does not stop the rest."""
     if folder.exists() and not folder.is_dir():
         raise PictureError(
             f"{len(paths)} pictures go to a folder, but {folder} is a file"
         )
+    found = Plan([], str(folder))
+    for path in paths:
+        try:
+            more = _of_one_of_several(path, folder, form)
+        except PictureError as error:
+            found.failures.append(str(error))
+            continue
+        found.passed_over += more.passed_over
+        found.failures += more.failures
+        found.jobs += more.jobs
     return found
+
+
+def _of_one_of_several(path: Path, folder: Path, form: str | None) -> Plan:
+    if not _is_there(path):
+        raise PictureError(f"{path} does not exist")
+    if path.is_dir():
+        return _of_folder(path, folder / path.resolve().name, form)
+    if path.suffix.lower() not in SUFFIXES and form is None:
+        raise PictureError(f"{path} is no picture by its name")
+    target = _in_form(folder / path.name, form)
+    return Plan([Job(path, target, form_of(target), alone=False)], str(folder))
 
 
 def _is_there(path: Path) -> bool:
@@ -174,7 +187,7 @@ def _of_folder(source: Path, target: Path, form: str | None) -> Plan:
             found.jobs.append(Job(path, to, form_of(to), alone=False))
         else:
             found.passed_over.append(path)
-    if not found.jobs and not found.unreadable:
+    if not found.jobs and not found.failures:
         others = f", but {named(found.passed_over)}" if found.passed_over else ""
         raise PictureError(
             f"{source} holds no pictures ({', '.join(SUFFIXES)}){others}; nothing to do"
@@ -190,7 +203,7 @@ def _files(source: Path, inner: Path, found: Plan) -> list[Path]:
     paths: list[Path] = []
 
     def unreadable(error: OSError) -> None:
-        found.unreadable.append(f"{error.filename} cannot be read: {error.strerror}")
+        found.failures.append(f"{error.filename} cannot be read: {error.strerror}")
 
     for folder, folders, names in os.walk(source, onerror=unreadable):
         here = Path(folder)

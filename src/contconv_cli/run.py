@@ -128,7 +128,7 @@ def run(plan: Plan, order: Order, share: Share) -> Tally:
 def _tell_of_others(plan: Plan, screen: Screen, tally: Tally) -> None:
     if plan.passed_over:
         screen.say(f"passed over: {named(plan.passed_over)}")
-    for line in plan.unreadable:
+    for line in plan.failures:
         tally.failed += 1
         screen.say(line, style="red")
 

@@ -57,7 +57,7 @@ def test_version_and_info(capsys):
     assert samples.call("--version") == 0
     assert capsys.readouterr().out.startswith("0.")
     assert samples.call("info", "1x8x16x16", "--scale", "0.7") == 0
-    assert "grid    scale 7/10 x 7/10" in capsys.readouterr().out
+    assert "grid    scale 0.7 x 0.7" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,16 @@ def test_names_are_never_markup(here, name, capsys):
     assert f"{shown}.psd has the suffix" in capsys.readouterr().err
 
 
+def test_one_of_several_does_not_stop_the_rest(here, capsys):
+    (here / "notes.txt").write_text("")
+    arguments = ("a.png", "none.png", "notes.txt", "b.jpg", "-o", "out")
+    assert samples.call("resize", *arguments, "--scale", 1) == 1
+    error = capsys.readouterr().err
+    assert "none.png does not exist" in error and "2 made, 0 skipped, 2 failed" in error
+    assert "notes.txt is no picture by its name" in error
+    assert names(here / "out") == ["a.png", "b.jpg"]
+
+
 def test_other_files_are_told(here, capsys):
     folder = here / "photos"
     for name in ("notes.txt", "raw.cr2", ".hidden.jpg", ".hidden"):

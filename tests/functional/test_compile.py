@@ -20,6 +20,7 @@ from contconv import (
     warp,
 )
 from contconv._grid.padding import PADDING_MODES
+from contconv.engines.native import library
 
 SIZES = [(20, 30), (33, 41), (64, 64), (17, 80)]
 KERNELS = ["cosine", "mlp"]
@@ -323,3 +324,18 @@ def test_warning_names_the_line_of_the_call():
         layer(torch.rand(1, 2, 8, 8))
     (warning,) = heard
     assert warning.filename == __file__
+
+
+def test_native_is_one_graph_for_all_sizes():
+    """The operators in C++ take sizes as symbols."""
+    if (reason := library.missing()) is not None:
+        pytest.skip(f"NOT TESTED: {reason}")
+    layer = ContinuousConv2d(4, 6, 3, scale=0.7, engine="native")
+    torch._dynamo.reset()
+    graphs = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(layer, fullgraph=True, dynamic=True, backend=graphs)
+    with torch.no_grad():
+        for shape in ((2, 4, 8, 9), (2, 4, 12, 10), (3, 4, 20, 31)):
+            image = torch.randn(shape)
+            torch.testing.assert_close(compiled(image), layer(image))
+    assert graphs.frame_count == 1

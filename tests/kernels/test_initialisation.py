@@ -16,6 +16,7 @@ from tests.combinations import pairs
 
 LAYERS = {1: ContinuousConv1d, 2: ContinuousConv2d, 3: ContinuousConv3d}
 CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+DEEP = [("cosine", 0.93), ("mlp", 1.1), ("cosine", 1.1)]
 KERNELS = pytest.mark.parametrize("kernel", ["cosine", "mlp"])
 
 
@@ -74,8 +75,13 @@ def test_spectra_are_those_that_were_found():
     assert found == SPECTRA
 
 
-@KERNELS
-@pytest.mark.parametrize("scale", [0.93, 1.1])
+@pytest.mark.parametrize(
+    "kernel, scale",
+    [
+        ("mlp", 0.93),
+        *(pytest.param(*row, marks=pytest.mark.slow) for row in DEEP),
+    ],
+)
 def test_activations_keep_their_scale_through_20_layers(kernel, scale):
     """Networks with ReLU; the whole study is `experiments.claims.initialisation`."""
     config = initialisation.Config(channels=32, images=2, seeds=6)

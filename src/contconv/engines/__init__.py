@@ -9,6 +9,7 @@ from contconv._runtime.autograd import has_symbolic_sizes
 from contconv.engines import reference, trial
 from contconv.engines.factored import engine as factored_engine
 from contconv.engines.fused import engine as fused_engine
+from contconv.engines.native import engine as native_engine
 from contconv.engines.periodic import engine as periodic_engine
 from contconv.engines.problem import Cost as Cost
 from contconv.engines.problem import Engine as Engine
@@ -17,6 +18,7 @@ from contconv.engines.separable import engine as separable_engine
 
 # The only place an engine is listed; at equal cost the first is taken.
 ENGINES: dict[str, Engine] = {
+    "native": native_engine,
     "periodic": periodic_engine,
     "fused": fused_engine,
     "separable": separable_engine,
@@ -57,6 +59,8 @@ def _usual(problem: Problem) -> Engine:
     grid = problem.grid
     jit = has_symbolic_sizes() and not torch.compiler.is_compiling()
     exported = jit or torch.compiler.is_exporting()
+    if not exported and not native_engine.unsupported(problem):
+        return native_engine
     few_phases = isinstance(grid, AxisGrid) and (
         prod([axis.up for axis in grid.axes]) <= 16
     )
@@ -71,6 +75,9 @@ def _usual(problem: Problem) -> Engine:
 
 
 def _fastest(problem: Problem) -> tuple[Engine, Cost]:
+    if not native_engine.unsupported(problem):
+        # The fastest in all that was measured: what the others cost is not asked.
+        return native_engine, native_engine.cost(problem)
     able = [engine for engine in ENGINES.values() if not engine.unsupported(problem)]
     costs = [(engine, engine.cost(problem)) for engine in able]
     best = min(costs, key=lambda pair: pair[1].time)

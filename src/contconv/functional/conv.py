@@ -79,8 +79,9 @@ def continuous_conv(
             (MATLAB, GDAL, and `torch.nn.functional.interpolate` with a scale factor);
             ``"first"``, the first pixel on the first, ``g_n = n / s`` (audio, grids of
             points). The first two are the same where ``s * in`` is whole.
-        engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
-            ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
+        engine: How to compute it: ``"auto"``, or by name: ``"native"``,
+            ``"periodic"``, ``"fused"``, ``"separable"``, ``"factored"`` or
+            ``"reference"``.
 
     Returns:
         ``[n, o, *out]``, or ``[o, *out]`` without a batch, in the memory format of the

@@ -266,7 +266,7 @@ RESIZES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "windows": (
         {"scale": 1e-3, "kernel": GaussianKernel([[2.0, 1.0], [1.0, 2.0]])},
-        "ValueError: at a scale of 1/1000 x 1/1000 the kernel covers 81000000 pixels ",
+        "ValueError: at a scale of 1/1000 x 1/1000 the kernel covers 81009000 pixels ",
     ),
     "align": ({"align": "corner"}, "ValueError: align must be one of ['center', "),
     "channels": ({"kernel": KERNEL}, "ValueError: " + DIVERSE),

@@ -32,6 +32,7 @@ EXTRAS = {
     "_files": {"safetensors"},
     "export": {"onnx", "onnxruntime", "onnxscript"},
     "engines/fused": {"triton"},
+    "engines/native": {"contconv_native"},
 }
 COMMAND_NEEDS = {"cyclopts", "imagecodecs", "numpy", "PIL", "rich", "tifffile"}
 COMMAND_NEEDS |= {"pillow_heif"}  # of the extra heif, where there is any

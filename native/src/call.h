@@ -64,6 +64,9 @@ ALWAYS_INLINE static inline HeadShape head_shape(const Separable& s) {
   }
 }
 
+struct HeadSums;  // call_backward.h
+struct TableSums;
+
 // What one instruction set offers. Scratch is of `*_scratch` bytes, 64-byte aligned and
 // once set to zero; SIZE_MAX bytes if no machine could hold it.
 struct Kernels {
@@ -78,6 +81,10 @@ struct Kernels {
   void (*prepare_planes)(const Separable& s, const float* head, void* prepared);
   size_t (*separable_scratch)(const Separable& s);
   void (*separable)(const Separable& s, int64_t begin, int64_t end, void* scratch);
+  size_t (*head_sums_scratch)(const HeadSums& s);
+  void (*head_sums)(const HeadSums& s, int64_t begin, int64_t end, void* scratch);
+  size_t (*table_sums_scratch)(const TableSums& s);
+  void (*table_sums)(const TableSums& s, int64_t begin, int64_t end, void* scratch);
 };
 
 }  // namespace contconv

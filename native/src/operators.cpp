@@ -11,6 +11,7 @@
 #include "instruction_sets.h"
 #include "parallel.h"
 #include "plan.h"
+#include "separable.h"
 #include "taps.h"
 
 namespace contconv {
@@ -26,8 +27,10 @@ int64_t bands_for(int64_t planes, int64_t rows) {
   return std::max<int64_t>(1, std::min(bands, rows));
 }
 
-// The head of all groups, packed, in the memory of this thread.
-void pack(const Kernels& kernels, Separable& s, const float* head) {
+}  // namespace
+
+void pack_head(Separable& s, const float* head) {
+  const Kernels& kernels = kernels_in_use();
   thread_local Scratch memory;
   if (s.order == Order::planes) {
     void* prepared = memory.of(kernels.planes_bytes(s));
@@ -57,6 +60,24 @@ void pack(const Kernels& kernels, Separable& s, const float* head) {
   });
   s.head = packed;
 }
+
+void run_separable(Separable& s, const float* head, int64_t order) {
+  const Kernels& kernels = kernels_in_use();
+  const Plan plan = best_plan(s, order, kernels.vector);
+  s.order = plan.order;
+  if (s.order == Order::depthwise) {
+    s.in_channels = s.out_channels = s.groups;
+    s.groups = 1;
+  }
+  pack_head(s, head);
+  s.bands = bands_for(s.batch * s.groups * s.z.out, s.y.out);
+  in_parallel(s.tasks(), kernels.separable_scratch(s), plan.multiply_adds,
+              [&](int64_t begin, int64_t end, void* scratch) {
+                kernels.separable(s, begin, end, scratch);
+              });
+}
+
+namespace {
 
 Tensor separable(const Tensor& image, const Tensor& head, const Tensor& z_source,
                  const Tensor& z_weight, const Tensor& y_source, const Tensor& y_weight,
@@ -90,19 +111,7 @@ Tensor separable(const Tensor& image, const Tensor& head, const Tensor& z_source
   Tensor out = empty_like_layout(image, out_channels, {s.z.out, s.y.out, s.x.out});
   if (out.numel() == 0) return out;
   s.out = strided(out);
-  const Kernels& kernels = kernels_in_use();
-  const Plan plan = best_plan(s, order, kernels.vector);
-  s.order = plan.order;
-  if (s.order == Order::depthwise) {
-    s.in_channels = s.out_channels = s.groups;
-    s.groups = 1;
-  }
-  pack(kernels, s, head.const_data_ptr<float>());
-  s.bands = bands_for(s.batch * s.groups * s.z.out, s.y.out);
-  in_parallel(s.tasks(), kernels.separable_scratch(s), plan.multiply_adds,
-              [&](int64_t begin, int64_t end, void* scratch) {
-                kernels.separable(s, begin, end, scratch);
-              });
+  run_separable(s, head.const_data_ptr<float>(), order);
   return out;
 }
 

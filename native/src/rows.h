@@ -19,16 +19,21 @@ static void read_planes(const E* from, int64_t channel_stride, int64_t channels,
     for (int64_t x = 0; x < width; x += V) {
       const E* p = from + c * channel_stride + x;
       vf block[V];
-      for (int64_t i = 0; i < V; i++) block[i] = zero();
-      if (width - x >= V && present == V) {
+      if (present == V && width - x >= V) {
         UNROLL
         for (int i = 0; i < V; i++) block[i] = load(p + i * channel_stride);
-      } else if (width - x >= V) {
-        for (int64_t i = 0; i < present; i++) block[i] = load(p + i * channel_stride);
+      } else if (present == V) {
+        UNROLL
+        for (int i = 0; i < V; i++) block[i] = load_first(p + i * channel_stride, width - x);
       } else {
-        for (int64_t i = 0; i < present; i++)
-          block[i] = load_first(p + i * channel_stride, width - x);
+        for (int64_t i = 0; i < V; i++) {
+          const E* one = p + i * channel_stride;
+          block[i] = i >= present ? zero() : width - x >= V ? load(one) : load_first(one, width - x);
+        }
       }
+      // The next row, where it lies right behind this one.
+      UNROLL
+      for (int i = 0; i < V; i++) __builtin_prefetch(p + i * channel_stride + width, 0, 2);
       transpose(block);
       float* out = to.data + x * to.pitch + c;
       UNROLL
@@ -87,15 +92,22 @@ static void write_row(Pixels from, int64_t channels, int64_t width, E* to,
       for (int i = 0; i < V; i++) block[i] = load(p + i * from.pitch);
       transpose(block);
       E* out = to + c * channel_stride + x;
-      if (width - x >= V && present == V) {
+      if (present == V && width - x >= V) {
         UNROLL
         for (int i = 0; i < V; i++) store(out + i * channel_stride, block[i]);
-      } else if (width - x >= V) {
-        for (int64_t i = 0; i < present; i++) store(out + i * channel_stride, block[i]);
+      } else if (present == V) {
+        UNROLL
+        for (int i = 0; i < V; i++) store_first(out + i * channel_stride, block[i], width - x);
       } else {
-        for (int64_t i = 0; i < present; i++)
-          store_first(out + i * channel_stride, block[i], width - x);
+        for (int64_t i = 0; i < present; i++) {
+          if (width - x >= V)
+            store(out + i * channel_stride, block[i]);
+          else
+            store_first(out + i * channel_stride, block[i], width - x);
+        }
       }
+      UNROLL
+      for (int i = 0; i < V; i++) __builtin_prefetch(out + i * channel_stride + width, 1, 2);
     }
   }
 }

@@ -2,8 +2,10 @@
 // CONTCONV_ISA as its name.
 #include "depthwise.h"
 #include "forward.h"
+#include "head_gradient.h"
 #include "pack.h"
 #include "planes.h"
+#include "table_gradients.h"
 
 namespace contconv {
 namespace CONTCONV_ISA {
@@ -85,14 +87,49 @@ static void separable(const Separable& s, int64_t begin, int64_t end, void* scra
   }
 }
 
+template <class Worker, class Call>
+static size_t scratch_of_worker(const Call& s) {
+  Arena arena;
+  Worker worker(s, arena);
+  return arena.needed();
+}
+
+template <class Worker, class Call>
+static void run_worker(const Call& s, int64_t begin, int64_t end, void* scratch) {
+  Arena arena{static_cast<char*>(scratch)};
+  Worker worker(s, arena);
+  for (int64_t item = begin; item < end; item++) worker.run(item);
+}
+
+// Of a worker for the type of the numbers in memory.
+template <template <class> class Worker, class Call>
+static size_t backward_scratch(const Call& s) {
+  if (s.type == Type::float32) return scratch_of_worker<Worker<float>>(s);
+  return scratch_of_worker<Worker<uint16_t>>(s);
+}
+
+template <template <class> class Worker, class Call>
+static void backward(const Call& s, int64_t begin, int64_t end, void* scratch) {
+  if (s.type == Type::float32) {
+    run_worker<Worker<float>>(s, begin, end, scratch);
+  } else {
+    run_worker<Worker<uint16_t>>(s, begin, end, scratch);
+  }
+}
+
 #define NAME_OF(isa) #isa
 #define NAME(isa) NAME_OF(isa)
 
 extern const Kernels kernels;
-const Kernels kernels{NAME(CONTCONV_ISA), V,
-                      packed_bytes,       pack,
-                      planes_bytes,       prepare_planes,
-                      separable_scratch,  separable};
+const Kernels kernels{
+    NAME(CONTCONV_ISA), V,
+    packed_bytes,       pack,
+    planes_bytes,       prepare_planes,
+    separable_scratch,  separable,
+    backward_scratch<HeadGradient, HeadSums>,
+    backward<HeadGradient, HeadSums>,
+    backward_scratch<TableGradients, TableSums>,
+    backward<TableGradients, TableSums>};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

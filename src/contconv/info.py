@@ -18,6 +18,7 @@ from contconv._runtime.memory import total_memory
 from contconv._runtime.text import readable, wrapped
 from contconv.engines import ENGINES
 from contconv.engines.linear import has_onednn
+from contconv.engines.native.library import missing
 from contconv.functional.explain import explain
 from contconv.functional.explanation import Explanation
 from contconv.kernels import ContinuousKernel
@@ -48,9 +49,20 @@ def _devices() -> Iterator[str]:
     yield f"threads   {torch.get_num_threads()}"
     fast = "oneDNN" if has_onednn() else "torch.mm, for want of oneDNN"
     yield f"products  {fast} (float32, cpu)"
+    yield wrapped(_native(), "native    ")
     for i in range(torch.cuda.device_count()):
         device = torch.device("cuda", i)
         yield f"{device!s:8}  {torch.cuda.get_device_name(i)}{_memory(device)}"
+
+
+def _native() -> str:
+    """The library of the engine in C++, or why it does not run."""
+    if (reason := missing()) is not None:
+        return f"not used: {reason}"
+    import contconv_native
+
+    version = contconv_native.__version__
+    return f"contconv-native {version}, {contconv_native.instruction_set()}"
 
 
 def _memory(device: torch.device) -> str:

@@ -1,6 +1,7 @@
 """Bad input is refused at the door: the right exception, in words that help."""
 
 import re
+import warnings
 from fractions import Fraction
 from typing import Any
 
@@ -13,7 +14,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from contconv import ContinuousConv2d, continuous_conv, explain, resize
 from contconv._grid.padding import PADDING_MODES
 from contconv.engines import ENGINES
-from contconv.kernels import CosineKernel, CubicKernel, GaussianKernel, LanczosKernel
+from contconv.kernels import (
+    ContinuousKernel,
+    CosineKernel,
+    CubicKernel,
+    GaussianKernel,
+    LanczosKernel,
+)
 
 # As users have it: the shape checks would refuse some of it in words of their own.
 pytestmark = pytest.mark.plain
@@ -142,6 +149,14 @@ FLOAT = "TypeError: input must be a floating-point tensor, got "
 CONVERT = "; convert it first, for instance input.float() / 255"
 DTYPE = "input has dtype torch.float64, but the kernel has torch.float32; convert one "
 DEVICE = "input is on meta, but the kernel is on cpu; move one with .to(device)"
+
+
+def quantized(image):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that quantized tensors will go
+        return torch.quantize_per_tensor(image, 0.1, 0, torch.quint8)
+
+
 INPUTS = {
     "array": (IMAGE.numpy(), "TypeError: input must be a tensor, got ndarray; convert"),
     "none": (None, "TypeError: input must be a tensor, got NoneType"),
@@ -153,7 +168,18 @@ INPUTS = {
     "empty axis": (IMAGE[..., :0], "ValueError: " + PIXEL),
     "uint8": (IMAGE.byte(), FLOAT + "torch.uint8" + CONVERT),
     "int64": (IMAGE.long(), FLOAT + "torch.int64" + CONVERT),
-    "complex": (IMAGE.to(torch.complex64), FLOAT + "torch.complex64"),
+    "complex": (
+        IMAGE.to(torch.complex64),
+        FLOAT + "torch.complex64; convert it first, for instance torch.view_as_real",
+    ),
+    "quantized": (
+        quantized(IMAGE),
+        FLOAT + "torch.quint8; convert it first, for instance input.dequantize()",
+    ),
+    "sparse": (
+        IMAGE.to_sparse(),
+        "TypeError: input must be a dense tensor, got one of layout torch.sparse_coo",
+    ),
     "dtype": (IMAGE.double(), "TypeError: " + DTYPE),
     "device": (IMAGE.to("meta"), "ValueError: " + DEVICE),
 }
@@ -168,6 +194,57 @@ def test_input(given, expected):
     if expected != "ValueError: " + DEVICE:  # to `explain`, meta stands for any device
         with refused(expected):
             explain(given, KERNEL)
+
+
+class Own(ContinuousKernel):
+    """A kernel of somebody else's, perhaps not a good one."""
+
+    def __init__(self, head=None, functions=2, dtype=None):
+        super().__init__((3, 3))
+        self.functions, self.dtype_of_basis = functions, dtype
+        if head is not None:
+            self.head = head
+
+    def basis(self, distances):
+        basis = torch.stack([distances.sum(-1)] * self.functions, -1)
+        return basis if self.dtype_of_basis is None else basis.to(self.dtype_of_basis)
+
+
+HEAD = (
+    "TypeError: kernel.head must be a floating-point tensor [out_channels, in_channels "
+    "/ groups, rank], got "
+)
+BASIS = (
+    "ValueError: kernel.basis must return (1, 2) of torch.float32 for distances of "
+    "(1, 2) in that dtype: [..., rank], with the rank of kernel.head; that of Own "
+    "returned "
+)
+LEARNS = torch.rand(6, 4, 2)
+KERNELS = {
+    "no head": (lambda: Own(), HEAD + "NoneType; set it in the __init__ of Own"),
+    "list": (lambda: Own([[0.5]]), HEAD + "list"),
+    "axes": (lambda: Own(LEARNS[0]), HEAD + "torch.float32 of shape (4, 2)"),
+    "int": (lambda: Own(LEARNS.long()), HEAD + "torch.int64 of shape (6, 4, 2)"),
+    "rank": (lambda: Own(LEARNS, 3), BASIS + "(1, 3) of torch.float32"),
+    "dtype": (
+        lambda: Own(LEARNS, dtype=torch.float64),
+        BASIS + "(1, 2) of torch.float64",
+    ),
+    "no size": (
+        lambda: Own.__new__(Own),
+        "TypeError: kernel has no kernel_size; call super().__init__(kernel_size)",
+    ),
+}
+
+
+@refusals(KERNELS)
+def test_own_kernel(given, expected):
+    with refused(expected):
+        continuous_conv(IMAGE, given())
+    with refused(expected):
+        ContinuousConv2d(4, 6, 3, kernel=given())
+    good = Own(nn.Parameter(LEARNS.clone()))
+    assert ContinuousConv2d(4, 6, 3, kernel=good)(IMAGE).shape == (2, 6, 6, 5)
 
 
 EMPTY = "ValueError: input must have at least 1 channel, got 0"
@@ -304,6 +381,14 @@ def test_absurd_output(apply):
     with refused(ABSURD), Allocations() as allocations:
         apply(image, kernel=kernel, scale=1e6)
     assert allocations.largest <= image.numel()
+
+
+@pytest.mark.parametrize("apply", [continuous_conv, resize])
+def test_absurd_support(apply):
+    """A few pixels under a kernel of millions, of which no table is made."""
+    stretched = "antialias at a scale of 1/1000000 stretches the kernel over 4000000 "
+    with refused("ValueError: " + stretched + "pixels of an axis that has 6; ask for"):
+        apply(IMAGE, kernel="cubic", scale=1e-6, antialias=True)
 
 
 def test_absurd_intermediate_memory():

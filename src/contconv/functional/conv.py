@@ -150,7 +150,7 @@ def as_problem(
     grid: Grid,
     groups: int,
 ) -> Problem:
-    """What the engines are given."""
+    """The problem that engines solve: with a shared kernel, each channel an image."""
     channels = image.shape[1]
     if kernel.is_shared and channels > 1:
         # One filter for every channel: the channels are so many more images.
@@ -159,7 +159,7 @@ def as_problem(
 
 
 def _add(out: Tensor, bias: Tensor) -> Tensor:
-    """The sum; in the place of a new output where nothing else looks at it."""
+    """The output with the bias added, in place where nothing is recorded."""
     if torch.is_grad_enabled() or is_transformed():
         return out + bias
     return out.add_(bias)
@@ -169,6 +169,6 @@ def _repeat(grid: Grid, times: int) -> Grid:
     """The grid of each image, for ``times`` images in its place."""
     if isinstance(grid, AxisGrid) or grid.batch == 1:
         return grid
-    # What is expanded stays so, as `explain` has it.
+    # Flattening keeps the stride of 0 that the stand-ins of `explain` have: no copy.
     points = grid.points[:, None].expand(-1, times, *grid.points.shape[1:])
     return replace(grid, points=points.flatten(0, 1))

@@ -34,7 +34,7 @@ def explain(
     antialias: bool = False,
     align: str = "center",
 ) -> Explanation:
-    """Say what each engine would take for a convolution, and which one would run.
+    """What each engine would take for a convolution, and which one would run.
 
     Nothing is computed, and nothing as large as an image is allocated: it also answers
     for outputs that no memory could hold. ``torch.no_grad`` and ``torch.autocast`` are
@@ -104,7 +104,9 @@ def stand_in(value: Any, kernel: Any, least: torch.dtype | None = None) -> Any:
     for one on "meta" where the kernel is, which needs a tensor beside it: in main
     memory for a kernel that only has a name.
     """
-    if not isinstance(value, Tensor):
+    if not isinstance(value, Tensor) or value.layout is not torch.strided:
+        return value
+    if value.is_quantized:
         return value
     dtype, device = value.dtype, value.device
     if least is not None and dtype.is_floating_point:

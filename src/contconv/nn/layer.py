@@ -13,6 +13,7 @@ from contconv._grid.padding import check_padding_mode
 from contconv._grid.placement import Padding, as_argument, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
+from contconv._runtime.autograd import has_symbolic_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional.call import Call, as_call
@@ -80,7 +81,7 @@ class ContinuousConv(nn.Module):
             )
         check_layer_kernel(kernel, self.kernel_size, in_channels, out_channels, groups)
         self.kernel = kernel
-        self._covered: tuple[Any, ...] | None = None  # what was looked at last
+        self._warned_at: Any = None  # the scale whose distances were counted last
         self.bias: nn.Parameter | None
         if bias:
             empty = torch.empty(out_channels, device=device, dtype=dtype)
@@ -189,12 +190,11 @@ class ContinuousConv(nn.Module):
 
     def _warn_if_few(self, grid: Grid) -> None:
         """Warn, once for each scale that is set, if it shows the kernel too little."""
-        compiles = torch.compiler.is_compiling()
-        if compiles or not self.training or self._covered == (self._ratios,):
+        if has_symbolic_sizes() or not self.training:
             return
-        if self._ratios is None or not torch.is_grad_enabled():
+        if self._ratios in (None, self._warned_at) or not torch.is_grad_enabled():
             return
-        self._covered = (self._ratios,)
+        self._warned_at = self._ratios
         if self.kernel.head.requires_grad:
             # Past two calls of nn.Module, to who called the layer.
             warn_if_few(self.kernel, grid, stacklevel=5)
@@ -219,13 +219,13 @@ class ContinuousConv(nn.Module):
         self, input: Any, scale: Any = None, size: Any = None, points: Any = None
     ) -> Call:
         """The call with these arguments, with stand-ins for the tensors."""
-        points = stand_in(points, self.kernel, torch.float32)
-        return self._call(stand_in(input, self.kernel), scale, size, points)
+        at = stand_in(points, self.kernel, torch.float32)
+        return self._call(stand_in(input, self.kernel), scale, size, at)
 
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""
-        parts = [str(self.in_channels), str(self.out_channels)]
-        parts.append(f"kernel_size={self.kernel_size}")
+        channels = f"{self.in_channels}, {self.out_channels}"
+        parts = [channels, f"kernel_size={self.kernel_size}"]
         if self._ratios is not None:
             parts.append(f"scale=({', '.join(map(str, self.scale or ()))})")
         if self.size is not None:
@@ -253,7 +253,7 @@ def _as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy
             f"torch.fx cannot trace a {type(layer).__name__} by itself, only a network "
             "that has it; put it in one, as in nn.Sequential(layer)"
         )
-    given = {name: value for name, value in options.items() if value is not None}
+    given = {key: one for key, one in options.items() if one is not None}
     return input.tracer.create_proxy("call_module", path, (input,), given)
 
 

@@ -120,7 +120,7 @@ def using_scales(
 
 
 def _new_scales(model: nn.Module, sequence: Any, factor: Any) -> Sequence[Any]:
-    """A scale for each continuous layer; or as its property has it, its own."""
+    """A scale for each continuous layer."""
     if (sequence is None) == (factor is None):
         raise ValueError("give either a sequence of scales, or the factor of all")
     layers = continuous_layers(model)

@@ -16,6 +16,7 @@ from contconv._grid.grid import AxisGrid
 from contconv._runtime.autograd import is_compiled, is_transformed
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float
+from contconv.engines.native.gradients import separable
 from contconv.engines.native.library import Plan, missing, plan
 from contconv.engines.native.tables import axis_tables
 from contconv.engines.problem import Cost, Problem
@@ -49,8 +50,6 @@ def unsupported(problem: Problem) -> list[str]:
         reasons.append("exported graphs are of PyTorch's own operators")
     elif is_transformed() and not is_compiled():
         reasons.append("torch.func and forward mode need PyTorch's own operators")
-    if problem.learns:
-        reasons.append("it has no gradients yet")
     if not reasons and (reason := missing()) is not None:
         reasons.append(reason)
     return reasons
@@ -69,7 +68,8 @@ def cost(problem: Problem) -> Cost:
     return Cost(
         multiply_adds=taken.multiply_adds,
         memory=memory,
-        time=_CALL + _STEP * taken.steps + _NUMBER * problem.numbers,
+        time=(_CALL + _STEP * taken.steps + _NUMBER * problem.numbers)
+        * (3.2 if problem.learns else 1),
     )
 
 
@@ -102,4 +102,4 @@ def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
         image = image.float()
     head = problem.kernel.head.to(torch.float32).contiguous()
     tables = axis_tables(problem)
-    return torch.ops.contconv_native.separable(image, head, *tables, problem.groups, -1)
+    return separable(image, head, tables, problem.groups)

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from contconv.engines.native.gradients import register_autograd
+
 # What the library and this package have to agree on.
 INTERFACE = 1
 
@@ -37,6 +39,7 @@ def _missing() -> str | None:
         warnings.warn(f"{reason}; PyTorch's operators are used", stacklevel=2)
         return reason
     _register_fakes()
+    register_autograd()
     return None
 
 

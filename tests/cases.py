@@ -79,6 +79,12 @@ CASES = {
     "gaussian": Case(
         (1, 2, 9, 7), lambda _: GaussianKernel([[2.0, 1.0], [1.0, 1.0]]), {"size": 5}
     ),
+    "edge": Case(
+        (1, 2, 9, 8), cosine(2, 3, (3, 4)), {"scale": (0.4, 1.7), "align": "edge"}
+    ),
+    "first": Case(
+        (2, 2, 7, 9), cosine(2, 2, (4, 3)), {"scale": (1.5, 0.75), "align": "first"}
+    ),
     "antialias": Case(
         (1, 2, 11, 9), cosine(2, 2, (3, 3)), {"scale": (0.37, 1.2), "antialias": True}
     ),

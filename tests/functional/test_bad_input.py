@@ -338,12 +338,12 @@ RESIZES: dict[str, tuple[dict[str, Any], str]] = {
     "rank": ({"input": IMAGE[0, 0]}, "ValueError: " + RANKS),
     "axes": ({"kernel": LanczosKernel(8, ndim=1)}, "ValueError: " + AXES),
     "window": (
-        {"scale": Fraction(1, 10**9)},
-        "ValueError: at a scale of 1/1000000000 the kernel covers 400000000",
+        {"scale": 1e-4, "size": 1000},
+        "ValueError: at a scale of 1/10000 the kernel covers 40000 pixels for each of ",
     ),
     "windows": (
-        {"scale": 1e-4, "kernel": GaussianKernel([[2.0, 1.0], [1.0, 2.0]])},
-        "ValueError: at a scale of 1/10000 x 1/10000 the kernel covers ",
+        {"scale": 1e-3, "kernel": GaussianKernel([[2.0, 1.0], [1.0, 2.0]])},
+        "ValueError: at a scale of 1/1000 x 1/1000 the kernel covers 81009000 pixels ",
     ),
     "align": ({"align": "corner"}, "ValueError: align must be one of ['center', "),
     "channels": ({"kernel": KERNEL}, "ValueError: " + DIVERSE),

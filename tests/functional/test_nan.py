@@ -29,7 +29,8 @@ def touched(in_size: int, scale: Fraction, width: int, m: int) -> Tensor:
 @pytest.mark.parametrize("width", [3, 4])
 @pytest.mark.parametrize("engine", HERE)
 def test_in_every_engine(engine, width, channels, learns, number):
-    layer = ContinuousConv2d(*channels, width, engine=engine).requires_grad_(learns)
+    layer = ContinuousConv2d(channels[0], channels[1], width, engine=engine)
+    layer.requires_grad_(learns)
     image = torch.randn(1, channels[0], 40, 36)
     image[0, 0, 17, 30] = number
     for scale in SCALES:

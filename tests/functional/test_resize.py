@@ -511,7 +511,7 @@ def test_default_padding_is_said(antialias):
         assert torch.equal(resize(image, **options), expected)
 
 
-@pytest.mark.parametrize("scale", [Fraction(1, 10**6), Fraction(1, 1000)], ids=str)
+@pytest.mark.parametrize("scale", [Fraction(1, 15000), Fraction(1, 1000)], ids=str)
 def test_kernels_much_wider_than_the_image(scale):
     """Nearly the mean of the image repeated: all pixels count alike."""
     image = torch.rand(2, 1, 5, 7, dtype=torch.float64, requires_grad=True)

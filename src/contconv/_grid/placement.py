@@ -118,12 +118,14 @@ def as_placements(
     return tuple(conv_placement(width, pixels, pixels) for width, pixels in pairs)
 
 
-def alignment_of(placements: Placements | None) -> str | None:
-    """The name of how the grid lies, or None where it has none."""
+def as_argument(placements: Placements | None) -> str:
+    """How the grid lies, as `repr` shows an argument; empty if it is centred."""
     if placements is None:
-        return "center"
-    names = (name for name, one in _ALIGNED.items() if set(placements) == {one})
-    return next(names, None)
+        return ""
+    for name, one in _ALIGNED.items():
+        if set(placements) == {one}:
+            return f"align={name!r}"
+    return f"grid=({'; '.join(map(str, placements))})"
 
 
 def _are_placements(value: Any) -> bool:

@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd import forward_ad
+
+from contconv._runtime.numberless import has_numbers
 
 # Of torch.autograd.grad(is_grads_batched=True), which is no transform of torch.func.
 _BATCHED: Any = torch._C._parse_dispatch_key("Batched")
@@ -47,9 +48,7 @@ def is_compiled() -> bool:
 
 def has_values(*tensors: Tensor) -> bool:
     """Whether values may be looked at: not of tensors that are shapes, nor traced."""
-    return not is_transformed() and not any(
-        one.is_meta or isinstance(one, FakeTensor) for one in tensors
-    )
+    return not is_transformed() and all(map(has_numbers, tensors))
 
 
 def is_transformed() -> bool:

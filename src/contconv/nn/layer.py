@@ -10,7 +10,7 @@ from torch import Tensor, fx, nn
 
 from contconv._grid.grid import Grid
 from contconv._grid.padding import check_padding_mode
-from contconv._grid.placement import Padding, alignment_of, as_placements
+from contconv._grid.placement import Padding, as_argument, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.autograd import has_symbolic_sizes
@@ -226,18 +226,16 @@ class ContinuousConv(nn.Module):
         """What differs from the defaults, as `repr` shows it."""
         channels = f"{self.in_channels}, {self.out_channels}"
         parts = [channels, f"kernel_size={self.kernel_size}"]
-        if self.scale is not None and (self._ratios or self.learnable_scale is None):
-            parts.append(f"scale=({', '.join(str(ratio) for ratio in self.scale)})")
+        if self._ratios is not None:
+            parts.append(f"scale=({', '.join(map(str, self.scale or ()))})")
         if self.size is not None:
             parts.append(f"size={self.size}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
-        if align := alignment_of(self.placements):
-            parts += [f"align={align!r}"] if align != "center" else []
-        elif self.placements is not None:
-            parts.append(f"grid=({'; '.join(map(str, self.placements))})")
+        if where := as_argument(self.placements):
+            parts.append(where)
         if self.padding_mode != "zeros":
             parts.append(f"padding_mode={self.padding_mode!r}")
         if self.antialias:

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from contconv._runtime.autograd import has_values, is_transformed
+from contconv._runtime.autograd import has_symbolic_sizes, has_values
+from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float
 from contconv.functional.warp.footprint import Footprints
 from contconv.functional.warp.sampler import Sampler
@@ -36,7 +37,7 @@ def sampled(
     """The samples of all channels; 0 where a place does not exist."""
     if not has_values(points):
         # What a kernel is stretched to is not known of shapes alone.
-        known = stretched if is_transformed() else None
+        known = stretched if has_symbolic_sizes() or has_numbers(points) else None
         counts = _counts(sampler, known, slice(None))
         out = sampler(image, points, stretched, counts)
     elif stretched is None:

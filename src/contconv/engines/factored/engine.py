@@ -59,8 +59,8 @@ def cost(problem: Problem) -> Cost:
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
     image = problem.image.flatten(2).to(problem.basis_dtype)
     head = problem.kernel.head.to(image).unflatten(0, (problem.groups, -1))
-    plain = is_transformed() or image.is_meta  # without numbers to read
-    if problem.learns or plain or problem.grid.batch > 1:
+    is_plain = not (problem.learns or problem.grid.batch > 1 or image.is_meta)
+    if not is_plain or is_transformed():
         pixels = channels_last(image)
         slabs = [_whole(pixels, basis, head) for basis in _bases(problem)]
         return torch.cat(slabs, 2).reshape(problem.shape)

@@ -11,8 +11,8 @@ from contconv.export.saving import save as save
 from contconv.functional import rotation as rotation
 from contconv.functional import warp as warp
 from contconv.functional.conv import continuous_conv as continuous_conv
-from contconv.functional.explain import Explanation as Explanation
 from contconv.functional.explain import explain as explain
+from contconv.functional.explanation import Explanation as Explanation
 from contconv.functional.resize import resize as resize
 from contconv.nn import ContinuousConv1d as ContinuousConv1d
 from contconv.nn import ContinuousConv2d as ContinuousConv2d

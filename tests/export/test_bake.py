@@ -18,7 +18,7 @@ from contconv import (
 )
 from contconv.kernels import CubicKernel, GaussianKernel
 from contconv.models import SuperResolutionNet
-from contconv.nn.conv import ContinuousConv
+from contconv.nn.layer import ContinuousConv
 from tests.combinations import pairs
 
 KINDS = {1: ContinuousConv1d, 2: ContinuousConv2d, 3: ContinuousConv3d}

@@ -262,8 +262,8 @@ GRID = (
 )
 EACH = "points must have one grid for each of the 2 images or one for all, got 3"
 SCALED = (
-    "ValueError: points say where to sample; leave out scale, size, padding and "
-    "antialias"
+    "ValueError: points say where to sample; leave out scale, size, padding, align "
+    "and antialias"
 )
 LONG = (
     "ValueError: resizing 6 pixels to 7 at a scale of 10000000000000000001/"

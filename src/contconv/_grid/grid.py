@@ -169,7 +169,7 @@ def _as_read(size: int) -> int:
     Export takes a size that it computes for larger than 1, with a guard that refuses
     small images, and for no multiple of others; of a number in a tensor it does not.
     """
-    if isinstance(size, int) or not torch.compiler.is_exporting():
+    if not torch.compiler.is_exporting():
         return size
     read = torch.scalar_tensor(size, dtype=torch.int64).item()
     torch._check(read >= 1)
@@ -212,11 +212,14 @@ def resized_axes(
                 up, down = up // common, down // common
         where = _CENTRED if placements is None else placements[i]
         if sizes is None:
-            out_size = _as_read(where.size(in_size, up, down))
+            out_size = where.size(in_size, up, down)
+            if not isinstance(out_size, int):
+                out_size = _as_read(out_size)
         else:
             out_size = sizes[i]
         start = where.start(up, down)
         axis = Axis(in_size, out_size, up, down, width, antialias, start)
-        _check_stretched(axis)
+        if antialias:
+            _check_stretched(axis)
         axes.append(axis)
     return tuple(axes)

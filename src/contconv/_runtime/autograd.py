@@ -59,7 +59,8 @@ def is_transformed() -> bool:
     numbers: in FakeTensorMode there are none.
     """
     return (
-        has_symbolic_sizes()
+        torch.compiler.is_compiling()
+        or torch._C._get_tracing_state() is not None
         or torch._C._are_functorch_transforms_active()
         or forward_ad._current_level >= 0
         or torch._C._get_dispatch_mode(_FAKE) is not None

@@ -66,25 +66,26 @@ def as_call(
     """The call with these arguments of `continuous_conv`, or its error."""
     check_engine(engine)
     kernel = as_kernel(kernel, input)
+    support, ndim = kernel.kernel_size, kernel.ndim
     with untraced():
         check_input(input, kernel, groups)
         check_padding_mode(padding_mode)
-        placements = as_placements(padding, kernel.kernel_size, align)
-        in_shape, support = tuple(input.shape[-kernel.ndim :]), kernel.kernel_size
+        placements = as_placements(padding, support, align)
+        in_shape = tuple(input.shape[-ndim:])
         if points is None:
             options = (scale, size, antialias, placements)
             grid = AxisGrid(resized_axes(in_shape, support, *options), padding_mode)
         elif (scale, size, placements) == (None, None, None) and not antialias:
-            check_points(points, input, kernel.ndim)
+            check_points(points, input, ndim)
             grid = PointGrid(points, in_shape, support, padding_mode)
         else:
             raise ValueError(
-                "points say where to sample; leave out scale, size, padding and "
-                "antialias, and align"
+                "points say where to sample; leave out scale, size, padding, align "
+                "and antialias"
             )
     if isinstance(grid, PointGrid):
-        grid = replace(grid, points=_as_batch(points, kernel.ndim))
-    is_batched = input.ndim == kernel.ndim + 2
+        grid = replace(grid, points=_as_batch(points, ndim))
+    is_batched = input.ndim == ndim + 2
     image = input if is_batched else input[None]
     dtype = autocast_dtype(image) or image.dtype
     call = Call(image, kernel, grid, groups, bias, dtype, is_batched, engine)

@@ -54,7 +54,7 @@ _looked_at: WeakKeyDictionary[ContinuousKernel, Any] = WeakKeyDictionary()
 
 def check_kernel(kernel: ContinuousKernel) -> None:
     """Raise unless the kernel has a size, a head, and a basis that fits it."""
-    if not hasattr(kernel, "kernel_size"):
+    if "kernel_size" not in vars(kernel):
         raise TypeError(
             f"kernel has no kernel_size; call super().__init__(kernel_size) in the "
             f"__init__ of {type(kernel).__name__}"
@@ -70,7 +70,7 @@ def check_kernel(kernel: ContinuousKernel) -> None:
             f"groups, rank], got {got}; set it in the __init__ of "
             f"{type(kernel).__name__}, for instance to an nn.Parameter"
         )
-    if not (is_transformed() or head.is_meta or _is_ours(kernel)):
+    if not (_is_ours(kernel) or head.is_meta or is_transformed()):
         seen = (tuple(head.shape), head.dtype)
         if _looked_at.get(kernel) != seen:
             _check_basis(kernel, head)

@@ -18,7 +18,8 @@ from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional.call import Call, as_call
 from contconv.functional.conv import run_call
-from contconv.functional.explain import Explanation, explain_call, stand_in
+from contconv.functional.explain import explain_call, stand_in
+from contconv.functional.explanation import Explanation
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.head import check_channels
 from contconv.kernels.names import learned_kernel

@@ -1,21 +1,29 @@
 # make demo   set up, and run the main job: learn a kernel from one photograph
-# make test   set up, and pass the tests
+# make test   set up, and pass the tests that a change needs; minutes
+# make test-all  and the slow ones: compiled and interpreted kernels, experiments, kills
+# make test-versions  make test with the lowest and the newest PyTorch
 # make check  lint, types, docs
 # make docs   build the documentation in docs/_build/html
 # make bench  time the layer against what people use; bench-check compares, briefly
 # make train  train the paper's network on CIFAR-10, or go on with it
 # make weights train the network of contconv upscale, or go on with it; hours
-# make record run all experiments anew; their trained networks are in the repository
+# make record run all experiments anew, hours; their trained networks are in the repository
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) \
+	-c $(VENV)/constraints.txt
+# Another PyTorch than that of constraints.txt, in an environment of its own:
+#     make test VENV=.venv-lowest TORCH=2.10.0
+TORCH ?=
+# Such as an index of builds for CPUs: --extra-index-url https://download.pytorch.org/whl/cpu
+PIP_OPTIONS ?=
 
 # Two workers of one thread each beat one of two: most tests are small.
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 SHAPES := --jaxtyping-packages="contconv,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
-.PHONY: demo test check docs format bench bench-check train weights record clean help
+.PHONY: demo test test-slow test-all test-versions check docs format bench bench-check train weights record clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -23,39 +31,69 @@ help:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/constraints.txt: constraints.txt | $(BIN)/python
+	sed 's/^torch==.*/$(or $(TORCH:%=torch==%),&)/' $< > $@
+
+$(VENV)/.demo: pyproject.toml $(VENV)/constraints.txt
 	$(INSTALL) -e '.[experiments]'
 	touch $@
 
-$(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
+$(VENV)/.dev: pyproject.toml $(VENV)/constraints.txt
 	$(INSTALL) -e '.[dev]'
 	touch $@ $(VENV)/.demo
 
-demo: $(VENV)/.demo
-	$(BIN)/python -m experiments one_photograph --out out
+# The engine in C++, built against the torch that is there; all passes without it.
+NATIVE := $(shell git ls-files native 2>/dev/null || find native -type f)
 
-# The second call is what users have: no shape checks around the library, which compiled
-# graphs could not see through.
-test: $(VENV)/.dev
-	$(PYTEST) -n auto $(SHAPES)
-	$(PYTEST) -n auto tests/test_bad_input.py tests/test_house.py \
-		tests/test_compile.py tests/test_onnx.py
+COMPILER := $(shell command -v g++ || command -v clang++ || command -v c++)
+WITHOUT := contconv runs on PyTorch's operators alone, which are slower
+
+$(VENV)/.native: $(NATIVE) | $(VENV)/.demo
+ifeq ($(COMPILER),)
+	@echo "contconv-native was not built, for want of a C++20 compiler: $(WITHOUT)"
+else
+	@$(INSTALL) 'setuptools>=77' && $(INSTALL) --no-build-isolation --no-deps \
+		--force-reinstall ./native || echo "contconv-native was not built: $(WITHOUT)"
+endif
+	@touch $@
+
+demo: $(VENV)/.demo $(VENV)/.native
+	$(BIN)/python -m experiments one_photograph
+
+# The first call checks every shape that the library annotates; graphs cannot be compiled
+# through these checks, and errors have to come without them: the second call is as
+# users have it. No test runs in both.
+test: $(VENV)/.dev $(VENV)/.native
+	$(PYTEST) -m "not slow" $(SHAPES)
+	$(PYTEST) -m "plain and not slow"
+
+# What `make test` leaves out; and what draws its cases draws ten times as many.
+test-slow: $(VENV)/.dev $(VENV)/.native
+	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile many $(SHAPES)
+	$(PYTEST) -m "plain and slow"
+
+test-all: test test-slow
+
+# An environment for each; PyTorch alone differs. See CONTRIBUTING.md.
+test-versions:
+	$(MAKE) test VENV=.venv-lowest TORCH=2.10.0
+	$(MAKE) test VENV=.venv-newest TORCH=2.14.1
 
 check: $(VENV)/.dev docs
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 
-docs: $(VENV)/.dev
+docs: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/sphinx-build -W --keep-going -q -n -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
 
 # Overwrites the records and figures of the page on speed; take them on an otherwise
 # idle machine. `.venv/bin/python -m benchmarks draw` only draws the figures anew.
-bench: $(VENV)/.dev
+bench: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/python -m benchmarks
 
-bench-check: $(VENV)/.dev
+bench-check: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/python -m benchmarks --check
 
 train: $(VENV)/.demo
@@ -67,8 +105,8 @@ weights: $(VENV)/.demo
 
 # Overwrites the records and figures that are committed, and the table in README.
 record: $(VENV)/.dev
-	for name in $$($(BIN)/python -m experiments names); do \
-		$(BIN)/python -m experiments $$name || exit 1; done
+	for name in $$($(BIN)/python -m experiments names | cut -d' ' -f1); do \
+		$(BIN)/python -m experiments $$name --record || exit 1; done
 	$(BIN)/python -m experiments table
 
 format: $(VENV)/.dev
@@ -76,4 +114,4 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) out docs/_build
+	rm -rf $(VENV) .venv-lowest .venv-newest out docs/_build

@@ -2,11 +2,38 @@
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import torch
 
 import contconv
 from contconv import kernels
+
+# The same examples in every run; without limits of time, which a busy machine breaks.
+EXAMPLES = {"few": 25, "many": 250}
+for _name, _count in EXAMPLES.items():
+    hypothesis.settings.register_profile(
+        _name, max_examples=_count, derandomize=True, deadline=None
+    )
+hypothesis.settings.load_profile("few")
+
+
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Leave out, under the shape checks, what has to run without them."""
+    if config.getoption("jaxtyping_packages"):
+        plain = [item for item in items if item.get_closest_marker("plain")]
+        config.hook.pytest_deselected(items=plain)
+        items[:] = [item for item in items if item not in plain]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say loudly what was left out for want of data."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = {str(report.longrepr[2]) for report in skipped}
+    for reason in sorted(reason for reason in reasons if "NOT TRIED" in reason):
+        terminalreporter.write_line(reason.removeprefix("Skipped: "), yellow=True)
 
 
 @pytest.fixture(autouse=True)

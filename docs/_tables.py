@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from _gallery import write_gallery
 from _markdown import row, source
+from _native import write_native
 from _speed import write_speed
 from _superres import write_superres
 
@@ -31,6 +32,7 @@ def write_all() -> None:
     write_speed(folder)
     write_superres(folder)
     write_gallery(folder)
+    write_native(folder)
     (folder / "explain.txt").write_text(_explanation())
 
 

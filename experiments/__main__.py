@@ -19,37 +19,46 @@ app = App(help="Run one of: " + ", ".join(NAMES))
 
 
 @app.default
-def main(name: str, *, quick: bool = False, out: Path | None = None) -> None:
+def main(
+    name: str, *, quick: bool = False, record: bool = False, out: Path = Path("out")
+) -> None:
     """Run an experiment, check its claim, and draw it.
 
     Args:
         name: The experiment.
         quick: Use the small variant that the tests run.
-        out: Where the record and the figure go; the committed ones unless given.
+        record: Overwrite the record and the figure that are committed.
+        out: Where the record and the figure go without --record.
     """
     if name not in NAMES:
         sys.exit(f"unknown experiment {name!r}; choose one of: " + ", ".join(NAMES))
+    if quick and record:
+        sys.exit("--record keeps runs of the full setting; leave --quick out")
+    results, figures = (RESULTS, records.FIGURES) if record else (out, out)
     experiment = import_module(f"experiments.claims.{name}")
     config = experiment.QUICK if quick else experiment.Config()
-    record = (out or RESULTS) / f"{name}.json"
-    figure = (out or records.FIGURES) / f"{name}.png"
     start = time.perf_counter()
     result = experiment.run(config)
-    records.write(record, config, result, time.perf_counter() - start)
-    experiment.plot(records.read(record), figure)
-    print(f"{record}\n{figure}")
+    path, figure = results / f"{name}.json", figures / f"{name}.png"
+    records.write(path, config, result, time.perf_counter() - start)
+    experiment.plot(records.read(path), figure)
+    print(f"{path}\n{figure}")
     experiment.check(result)
 
 
 @app.command
 def names() -> None:
-    """List the experiments."""
-    print("\n".join(NAMES))
+    """List the experiments: how long each took, and its claim."""
+    from experiments import table
+
+    for name in table.ORDER:
+        experiment = import_module(f"experiments.claims.{name}")
+        print(f"{name:18} {table.taken(name):>8}  {table.claim(experiment)}")
 
 
 @app.command
 def table() -> None:
-    """Write the table "paper / ours" of README anew, from the committed records."""
+    """Write the evidence in README anew, from the committed records."""
     from experiments.table import write_readme
 
     write_readme(REPOSITORY / "README.md")

@@ -1,4 +1,4 @@
-"""What the paper says beside what the records say: the table of README and gallery."""
+"""Claims of the paper beside our records: the tables of the gallery and of README."""
 
 import importlib
 from pathlib import Path
@@ -31,7 +31,21 @@ ORDER = (
     "rotation",
 )
 
-START, END = "<!-- paper / ours -->", "<!-- end of paper / ours -->"
+# What README shows: the experiment, and how the claim begins.
+HIGHLIGHTS = (
+    ("generalization", "Fig. 7: Internal-Net trained at one float scale"),
+    ("repeated_filter", "drift after 50 4x4 filters (Fig. 6): CC"),
+    ("shift_equivariance", "Table 1: shift equivariance, CC, gradual, Internal-Net"),
+    ("accuracy", "CIFAR-10, CC-Net over it, splines"),
+    ("accuracy", "CIFAR-10, CC-Net over it, Internal-Net"),
+    ("ensembles", "Ensemble of 2 scale sequences"),
+    ("superres", "One network for all scales against x4 + cubic"),
+    ("rotation", "a full turn of a photograph (camera)"),
+)
+
+_HEADING = ("| claim | paper | ours | |", "|---|---|---|---|")
+
+START, END = "<!-- evidence -->", "<!-- end of evidence -->"
 
 
 def recorded() -> list[tuple[str, ModuleType, dict[str, Any]]]:
@@ -52,6 +66,14 @@ def missing() -> list[str]:
     return [name for name in ORDER if not (RESULTS / f"{name}.json").exists()]
 
 
+def taken(name: str) -> str:
+    """How long an experiment took at its full setting: ``40 s``, or ``3 min``."""
+    if name in missing():
+        return "not run"
+    seconds = records.read(RESULTS / f"{name}.json")["seconds"]
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
 def claim(module: ModuleType) -> str:
     """An experiment's claim: the first sentence of its file."""
     return (module.__doc__ or "").partition("\n")[0]
@@ -59,17 +81,32 @@ def claim(module: ModuleType) -> str:
 
 def table(link: str) -> str:
     """The table in Markdown; ``link`` is the page that the experiments are on."""
-    rows = ["| claim | paper | ours | |", "|---|---|---|---|"]
-    for name, module, record in recorded():
-        if not hasattr(module, "compared"):
-            continue
-        page = f"[`{name}`]({link}#{anchor(name)})"
-        for cells in module.compared(record["result"]):
-            rows.append("| " + " | ".join((*cells, page)) + " |")
+    rows = [
+        _row(name, cells, link)
+        for name, module, record in recorded()
+        if hasattr(module, "compared")
+        for cells in module.compared(record["result"])
+    ]
     for name in missing():
         module = importlib.import_module(f"experiments.claims.{name}")
         rows.append(f"| {claim(module)} | | not yet run in full | `{name}` |")
-    return "\n".join(rows)
+    return "\n".join([*_HEADING, *rows])
+
+
+def highlights(link: str) -> str:
+    """The rows of `HIGHLIGHTS`, in the same form."""
+    found = {name: (module, record) for name, module, record in recorded()}
+    rows = []
+    for name, start in HIGHLIGHTS:
+        module, record = found[name]
+        compared = module.compared(record["result"])
+        rows += [_row(name, c, link) for c in compared if c[0].startswith(start)]
+    return "\n".join([*_HEADING, *rows])
+
+
+def _row(name: str, cells: tuple[str, str, str], link: str) -> str:
+    page = f"[`{name}`]({link}#{anchor(name)})"
+    return "| " + " | ".join((*cells, page)) + " |"
 
 
 def title(name: str) -> str:
@@ -83,8 +120,10 @@ def anchor(name: str) -> str:
 
 
 def write_readme(path: Path) -> None:
-    """Put the table between its two marks."""
+    """Put the highlights between their two marks."""
     text = path.read_text()
     before, rest = text.split(START)
     _, after = rest.split(END)
-    path.write_text(f"{before}{START}\n\n{table('docs/gallery.md')}\n\n{END}{after}")
+    path.write_text(
+        f"{before}{START}\n\n{highlights('docs/gallery.md')}\n\n{END}{after}"
+    )

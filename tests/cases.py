@@ -20,8 +20,8 @@ from contconv.kernels import (
     SplineKernel,
 )
 
-# The engines that run here, in float64: the one for GPUs has tests of its own.
-HERE = [name for name in ENGINES if name != "fused"]
+# The engines of float64: those for GPUs and in C++ have tests of their own.
+HERE = [name for name in ENGINES if name not in ("fused", "native")]
 
 
 class Case(NamedTuple):
@@ -78,6 +78,12 @@ CASES = {
     "classical": Case((2, 3, 6, 7), lambda _: CubicKernel(), {"scale": 1.7}),
     "gaussian": Case(
         (1, 2, 9, 7), lambda _: GaussianKernel([[2.0, 1.0], [1.0, 1.0]]), {"size": 5}
+    ),
+    "edge": Case(
+        (1, 2, 9, 8), cosine(2, 3, (3, 4)), {"scale": (0.4, 1.7), "align": "edge"}
+    ),
+    "first": Case(
+        (2, 2, 7, 9), cosine(2, 2, (4, 3)), {"scale": (1.5, 0.75), "align": "first"}
     ),
     "antialias": Case(
         (1, 2, 11, 9), cosine(2, 2, (3, 3)), {"scale": (0.37, 1.2), "antialias": True}

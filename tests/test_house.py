@@ -2,9 +2,11 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
+from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -28,11 +30,12 @@ ROW_OF = {part: i for i, row in enumerate(ROWS) for part in row}
 EXTRAS = {
     "plots": {"matplotlib"},
     "_files": {"safetensors"},
-    "export": {"onnxruntime"},
-    "surgery": {"rich"},
+    "export": {"onnx", "onnxruntime", "onnxscript"},
     "engines/fused": {"triton"},
+    "engines/native": {"contconv_native"},
 }
 COMMAND_NEEDS = {"cyclopts", "imagecodecs", "numpy", "PIL", "rich", "tifffile"}
+COMMAND_NEEDS |= {"pillow_heif"}  # of the extra heif, where there is any
 
 
 def imported(path: Path) -> set[str]:
@@ -170,3 +173,21 @@ def test_public_names_are_documented():
             module_file = getattr(getattr(module, name), "__file__", None)
             if public and module_file is None:
                 assert name in page, f"{name} is missing in docs/api.md"
+
+
+def test_the_code_of_readme_runs():
+    code = re.findall(
+        r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL
+    )
+    assert code
+    for block in code:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_a_star_takes_the_public_names_and_no_more():
+    import contconv
+
+    public = {name for name in vars(contconv) if name[0] != "_"}
+    modules = {"nn", "engines", "export", "functional", "info", "plots", "surgery"}
+    assert set(contconv.__all__) == public - modules
+    assert version("contconv") == contconv.__version__

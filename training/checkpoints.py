@@ -125,7 +125,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise CheckpointError(f"there is no checkpoint {path}") from None
     except (OSError, hashed_safetensors.DamagedError) as error:
         raise CheckpointError(f"{error}{_way_out(path)}") from None
-    if notes.get("format") != FORMAT:
+    if notes.get("format") != FORMAT or not {"identity", "position"} <= notes.keys():
         raise CheckpointError(f"{path} is no checkpoint of a training of this version")
     return tensors, notes
 

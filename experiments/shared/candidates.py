@@ -54,9 +54,9 @@ class SineKernel(SeparableKernel):
         u = distance[..., None] / width + 0.5
         return math.sqrt(2 / width) * torch.sin(math.pi * a * u)
 
-    def axis_key(self, axis: int) -> Hashable | None:
-        """The sines never change."""
-        return SineKernel, self.kernel_size[axis], self.frequencies
+    def axis_constants(self, axis: int) -> Hashable:
+        """The width, and how many sines there are."""
+        return self.kernel_size[axis], self.frequencies
 
 
 class WindowedKernel(CosineKernel):
@@ -68,9 +68,9 @@ class WindowedKernel(CosineKernel):
         """The windowed cosines along one axis, at a distance in input pixels."""
         return self._windowed(distance, axis) @ self._mix(axis).to(distance)
 
-    def axis_key(self, axis: int) -> Hashable | None:
-        """The functions never change."""
-        return WindowedKernel, self.kernel_size[axis], self.frequencies[axis]
+    def axis_constants(self, axis: int) -> Hashable:
+        """The width, and how many cosines there are."""
+        return self.kernel_size[axis], self.frequencies[axis]
 
     def _windowed(self, distance: Tensor, axis: int) -> Tensor:
         width = self.kernel_size[axis]
@@ -101,9 +101,9 @@ class PixelKernel(CosineKernel):
         pixels = torch.arange(width).to(distance) - (width - 1) / 2
         return cosines(distance, width, width) @ cosines(pixels, width, width).T
 
-    def axis_key(self, axis: int) -> Hashable | None:
-        """The functions never change."""
-        return PixelKernel, self.kernel_size[axis]
+    def axis_constants(self, axis: int) -> Hashable:
+        """The width."""
+        return self.kernel_size[axis]
 
 
 class FrequencyConv2d(nn.Module):

@@ -27,3 +27,36 @@ from contconv.surgery import Gradual as Gradual
 from contconv.surgery import convert as convert
 from contconv.surgery import describe as describe
 from contconv.surgery import gradual as gradual
+
+__version__ = "0.1.0.dev0"
+
+# Not `nn`: a star must not replace the `nn` of PyTorch.
+__all__ = [
+    "ContinuousConv1d",
+    "ContinuousConv2d",
+    "ContinuousConv3d",
+    "Conversion",
+    "Description",
+    "Explanation",
+    "Gradual",
+    "LearnableScale",
+    "ScaleCoverageWarning",
+    "ScaleEnsemble",
+    "bake",
+    "continuous_conv",
+    "convert",
+    "coverage",
+    "describe",
+    "explain",
+    "gradual",
+    "kernels",
+    "load",
+    "metrics",
+    "models",
+    "resize",
+    "rotation",
+    "save",
+    "to_onnx",
+    "using_scales",
+    "warp",
+]

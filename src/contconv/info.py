@@ -18,10 +18,11 @@ from contconv._runtime.memory import total_memory
 from contconv._runtime.text import readable, wrapped
 from contconv.engines import ENGINES
 from contconv.engines.linear import has_onednn
+from contconv.engines.native.library import found as native_library
 from contconv.functional.explain import explain
 from contconv.functional.explanation import Explanation
 from contconv.kernels import ContinuousKernel
-from contconv.kernels.names import CLASSICAL_NAMES, LEARNED_NAMES, learned_kernel
+from contconv.kernels.names import CLASSICAL, LEARNED, learned_kernel
 
 
 def installed() -> Iterator[str]:
@@ -48,6 +49,7 @@ def _devices() -> Iterator[str]:
     yield f"threads   {torch.get_num_threads()}"
     fast = "oneDNN" if has_onednn() else "torch.mm, for want of oneDNN"
     yield f"products  {fast} (float32, cpu)"
+    yield wrapped(native_library(), "native    ")
     for i in range(torch.cuda.device_count()):
         device = torch.device("cuda", i)
         yield f"{device!s:8}  {torch.cuda.get_device_name(i)}{_memory(device)}"
@@ -124,7 +126,7 @@ def _explained(
             "input must be batch x channels x 1 to 3 axes, such as 1x64x64x64, got "
             + "x".join(map(str, shape))
         )
-    if kernel in LEARNED_NAMES:
+    if kernel in LEARNED:
         groups = options.get("groups", 1)
         chosen = _learned(kernel, input, out_channels, kernel_size, groups)
     elif out_channels is None and kernel_size is None:
@@ -132,7 +134,7 @@ def _explained(
     else:
         raise ValueError(
             f"kernel {kernel!r} has its own kernel_size, and the output its channels; "
-            f"leave out kernel_size and out_channels, or take one of {LEARNED_NAMES}"
+            f"leave out kernel_size and out_channels, or take one of {tuple(LEARNED)}"
         )
     if points is not None:
         positions = (*as_sizes(points, len(points), "points"), input.ndim - 2)
@@ -199,8 +201,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_options(add: Callable[..., Any]) -> None:
-    classical, learned = ", ".join(CLASSICAL_NAMES), " or ".join(LEARNED_NAMES)
-    kernel = {"choices": LEARNED_NAMES + CLASSICAL_NAMES, "metavar": "NAME"}
+    classical, learned = ", ".join(CLASSICAL), " or ".join(LEARNED)
+    kernel = {"choices": (*LEARNED, *CLASSICAL), "metavar": "NAME"}
     mode = {"choices": PADDING_MODES, "metavar": "NAME"}
     kind = {"choices": DTYPES, "metavar": "NAME"}
     shape = {"nargs": "?", "default": None, "type": _wholes}

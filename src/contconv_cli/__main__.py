@@ -10,9 +10,11 @@ def main() -> None:
 
         run()
     except ModuleNotFoundError as error:
-        what = f"{error.name} is not installed" if error.name else str(error)
+        # A part of a package, such as safetensors.torch, is named by the package.
+        name = (error.name or "").partition(".")[0]
+        what = f"{name} is not installed" if name else str(error).partition(",")[0]
         sys.exit(
-            f"contconv: {what.partition(',')[0]}, which the command needs; "
+            f"contconv: {what}, which the command needs; "
             "install it with: pip install 'contconv[cli]'"
         )
 

@@ -1,5 +1,6 @@
 """The command line: ``contconv upscale``, ``contconv resize``, ``contconv info``."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -11,12 +12,19 @@ from typing import Annotated, Literal
 from cyclopts import App, CycloptsError, Parameter
 
 from contconv_cli.errors import PictureError, SetupError
-from contconv_cli.jobs import Share, barrier, jobs
+from contconv_cli.jobs import Share, barrier
+from contconv_cli.messages import in_one_line
+from contconv_cli.pictures.formats import named
+from contconv_cli.plan import STANDARD, plan
 from contconv_cli.sizes import as_wanted, joined
 
 MOST_PIXELS = 2**28
 
-Kernel = Literal["cubic", "linear", "box", "lanczos2", "lanczos3", "gaussian"]
+Kernel = Literal[
+    "cubic", "linear", "box", "lanczos2", "lanczos3", "gaussian", "nearest"
+]
+Align = Literal["center", "edge", "first"]
+Edges = Literal["replicate", "symmetric", "reflect", "circular", "zeros"]
 
 app = App(
     name="contconv",
@@ -26,25 +34,48 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
+_Flag = Parameter(negative="", show_default=False)
+_Hidden = Parameter(show=False)
+
 
 @dataclass(frozen=True)
 class Common:
     """What every command takes.
 
     Attributes:
-        scale: Output over input pixels: --scale 2.7, or vertical and horizontal:
-            --scale 2 3.5. Ratios, such as 8/3, are exact.
-        size: Width and height of the output in pixels: --size 1920 1080.
-        quality: Of JPEG and WebP, 1 to 100. A WebP file of 100 loses nothing.
+        output: A file or a folder. Pictures that a folder holds already are skipped.
+            Without it, one picture goes beside itself: photo_2x.jpg.
+        scale: Output over input pixels: --scale 2.7, or 2x, 8/3, 50%; vertical and
+            horizontal: --scale 2 3.5. Ratios are exact.
+        width: Width of the output in pixels; the height follows.
+        height: Height of the output in pixels; the width follows.
+        longest: The longer side of the output in pixels; the other one follows.
+        fit: The largest that fits in a box, and keeps its shape: --fit 1920x1080.
+        size: Width and height of the output in pixels: --size 1920x1080.
+        stretch: Let --size distort a picture.
+        format: Of the output, where its name does not say it: png, jpg, webp, ...
+        quality: Of JPEG, WebP, AVIF and HEIC, 1 to 100. A WebP file of 100 loses
+            nothing.
         force: Make pictures anew that exist already.
         max_pixels: The most that a picture may have, before and after.
+        source: The old way to name the input.
+        target: The old way to name the output.
     """
 
+    output: Annotated[str | None, Parameter(name=["--output", "-o"])] = None
     scale: str | None = None
+    width: int | None = None
+    height: int | None = None
+    longest: int | None = None
+    fit: str | None = None
     size: str | None = None
+    stretch: Annotated[bool, _Flag] = False
+    format: str | None = None
     quality: int = 95
-    force: Annotated[bool, Parameter(negative="")] = False
+    force: Annotated[bool, _Flag] = False
     max_pixels: int = MOST_PIXELS
+    source: Annotated[str | None, _Hidden] = None
+    target: Annotated[str | None, _Hidden] = None
 
 
 _ALL = Annotated[Common, Parameter(name="*")]
@@ -52,9 +83,7 @@ _ALL = Annotated[Common, Parameter(name="*")]
 
 @app.command
 def upscale(
-    source: Path,
-    target: Path,
-    *,
+    *paths: str,
     common: _ALL = Common(),
     model: Path | None = None,
     ensemble: int = 1,
@@ -64,8 +93,8 @@ def upscale(
     """Enlarge pictures by a network, sharper than by classical resizing.
 
     Args:
-        source: A picture (PNG, JPEG, WebP, TIFF; 8 or 16 bits), or a folder of them.
-        target: Where it goes. In a folder, pictures that exist already are skipped.
+        paths: Pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC) or folders of
+            them; - is standard input. Without -o, the second of two is the output.
         common: Parameters of all commands.
         model: Weights of one's own, as training writes them.
         ensemble: Members of a scale ensemble, whose median is taken: slower.
@@ -82,34 +111,38 @@ def upscale(
         raise ValueError(f"--ensemble must be at least 1, got {ensemble}")
     if tile < 64:
         raise ValueError(f"--tile must be at least 64 pixels, got {tile}")
-    return _run(source, target, common, maker, growing=True)
+    return _run(list(paths), common, maker, growing=True)
 
 
 @app.command
 def resize(
-    source: Path,
-    target: Path,
-    *,
+    *paths: str,
     common: _ALL = Common(),
     kernel: Kernel = "cubic",
     antialias: bool = True,
+    align: Align | None = None,
+    edges: Edges | None = None,
 ) -> int:
-    """Resize pictures by a classical kernel; in 8 bits, cubic is MATLAB's imresize.
+    """Resize pictures by a classical kernel, up or down.
 
     Args:
-        source: A picture (PNG, JPEG, WebP, TIFF; 8 or 16 bits), or a folder of them.
-        target: Where it goes. In a folder, pictures that exist already are skipped.
+        paths: Pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC) or folders of
+            them; - is standard input. Without -o, the second of two is the output.
         common: Parameters of all commands.
-        kernel: How pixels are weighed.
+        kernel: How pixels are weighed; nearest takes them as they are, for labels.
         antialias: Stretch the kernel where a picture shrinks, so that all pixels count.
+        align: What lies on what: the centers of both pictures (the default), their
+            first edges (as in MATLAB), or their first pixels.
+        edges: What is taken for the pixels outside the picture: those on its edge
+            (replicate, the default but for thumbnails), mirrored ones, ...
     """
 
     def maker():
         from contconv_cli.resize import Resizer
 
-        return Resizer(kernel, antialias)
+        return Resizer(kernel, antialias, align, edges)
 
-    return _run(source, target, common, maker, growing=False)
+    return _run(list(paths), common, maker, growing=False)
 
 
 @app.command
@@ -127,39 +160,58 @@ def info(
     return 0
 
 
-def _run(
-    source: Path,
-    target: Path,
-    common: Common,
-    maker: Callable,
-    *,
-    growing: bool,
-) -> int:
-    wanted = as_wanted(common.scale, common.size)
+def _run(paths: list[str], common: Common, maker: Callable, *, growing: bool) -> int:
+    wanted = as_wanted(
+        scale=common.scale,
+        size=common.size,
+        width=common.width,
+        height=common.height,
+        longest=common.longest,
+        fit=common.fit,
+        stretch=common.stretch,
+    )
     if not 1 <= common.quality <= 100:
         raise ValueError(f"--quality must be 1 to 100, got {common.quality}")
     if common.max_pixels < 1:
         raise ValueError(f"--max-pixels must be at least 1, got {common.max_pixels}")
+    form = None if common.format is None else named(common.format)
+    started, share = time.perf_counter(), Share.own()
+    paths = ([common.source] if common.source is not None else []) + paths
+    found = plan(paths, common.output or common.target, wanted.label, form)
+    if found.jobs and found.jobs[0].target is None:
+        _check_standard_output()
     from contconv_cli.run import Order, run, tell
 
-    started, share = time.perf_counter(), Share.own()
     order = Order(
         wanted, maker, growing, common.quality, common.max_pixels, common.force
     )
-    found = jobs(source, target)
     tally = run(found, order, share)
-    if not found[0].alone or tally.made:
-        tell(tally, target, share, time.perf_counter() - started)
+    if tally.made or not (found.jobs and found.jobs[0].alone):
+        tell(tally, found.place, share, time.perf_counter() - started)
     barrier(share.count)
     return 1 if tally.failed else 0
+
+
+def _check_standard_output() -> None:
+    if sys.stdout is None:
+        raise ValueError("standard output is closed; name a file")
+    if sys.stdout.isatty():
+        raise ValueError("standard output is a terminal; send it to a file: > out.png")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; what is wrong is one clear line on stderr."""
     given = sys.argv[1:] if arguments is None else arguments
+    given = [STANDARD if argument == "-" else argument for argument in given]
     try:
         code = app(joined(given), exit_on_error=False, print_error=False)
-    except (CycloptsError, ValueError) as error:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        code = _unheard()
+    except CycloptsError as error:
+        code = _said(" ".join(str(error).split()), 2)
+    except ValueError as error:
         code = _said(error, 2)
     except (PictureError, SetupError) as error:
         code = _said(error, 1)
@@ -169,9 +221,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _said(what: object, code: int) -> int:
-    print("contconv:", " ".join(str(what).split()), file=sys.stderr)
+    print("contconv:", in_one_line(what).replace(r"\x00", "-"), file=sys.stderr)
     return code
 
 
-if __name__ == "__main__":
-    main()
+def _unheard() -> int:
+    """The exit code where a pipe was closed, as by ``| head``: that of SIGPIPE."""
+    # What is left in the buffer would fail again when Python ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141

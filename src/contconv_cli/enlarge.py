@@ -12,7 +12,7 @@ from contconv.models import SuperResolutionNet
 from contconv.models.superres import WeightsError, count_tiles, load
 from contconv_cli.errors import SetupError
 from contconv_cli.jobs import Share
-from contconv_cli.pictures.alpha import filled
+from contconv_cli.pictures.alpha import between_neighbors, weighted
 from contconv_cli.pictures.picture import Picture
 from contconv_cli.sizes import Wanted
 
@@ -44,23 +44,28 @@ class Enlarger:
         colours = picture.planes.shape[0]
         out = np.empty((colours + (picture.alpha is not None), *size), dtype)
         for planes, triple in zip(_groups(picture), _triples(picture), strict=True):
-            for rows, columns, values in self._tiles(triple, wanted):
+            grey = bool((triple == triple[:1]).all())
+            for rows, columns, values in self._tiles(triple, wanted, picture):
                 target = out[planes, rows, columns]
-                target[...] = _whole(_as_many(values, len(target)), picture)
+                values = values.mean(0, keepdim=True) if grey else values
+                target[...] = _whole(values, picture)
                 advance()
         if picture.kind == "cmyk":
             out[:colours] = picture.white - out[:colours]
-        alpha = None if picture.alpha is None else out[-1]
+        alpha = None
+        if picture.alpha is not None:
+            scales = wanted.scales(picture.size)
+            alpha = between_neighbors(out[-1], picture.alpha, scales, "center")
         return replace(picture, planes=out[:colours], alpha=alpha)
 
     def _tiles(
-        self, triple: Tensor, wanted: Wanted
+        self, triple: Tensor, wanted: Wanted, picture: Picture
     ) -> Iterator[tuple[slice, slice, Tensor]]:
         device = next(self.net.parameters()).device
         return self.net.tiles(
             triple.to(device),
             scale=wanted.scale,
-            size=wanted.size,
+            size=wanted.of(picture.size) if wanted.scale is None else None,
             tile=self.tile,
             members=self.members,
         )
@@ -102,24 +107,18 @@ def _groups(picture: Picture) -> list[slice]:
 def _triples(picture: Picture) -> Iterator[Tensor]:
     """For each group of planes, an image of three channels.
 
-    Grey is three times the same. Cyan, magenta and yellow are what lacks of red, green
-    and blue; black is what lacks of white.
+    Grey is three times the same, and comes out so. Cyan, magenta and yellow are what
+    lacks of red, green and blue; black is what lacks of white.
     """
     planes = torch.from_numpy(picture.planes.astype(np.float32) / picture.white)
-    if picture.alpha is not None:
-        planes = filled(planes, torch.from_numpy(picture.alpha.astype(np.float32)))
     if picture.kind == "cmyk":
         planes = 1 - planes
     if picture.alpha is not None:
         alpha = torch.from_numpy(picture.alpha.astype(np.float32) / picture.white)
-        planes = torch.cat([planes, alpha[None]])
+        colours = planes if picture.is_opaque else weighted(planes, alpha)
+        planes = torch.cat([colours, alpha[None]])
     for group in _groups(picture):
         yield planes[group].expand(3, -1, -1)
-
-
-def _as_many(values: Tensor, planes: int) -> Tensor:
-    """Three channels for three planes; for one, their mean."""
-    return values if planes == 3 else values.mean(0, keepdim=True)
 
 
 def _whole(values: Tensor, picture: Picture) -> np.ndarray:

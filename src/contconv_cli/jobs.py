@@ -1,13 +1,10 @@
-"""Which pictures are made from which, and which of them this process makes."""
+"""A picture to make, and which of all of them this process makes."""
 
 import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-
-from contconv_cli.errors import PictureError
-from contconv_cli.pictures.formats import SUFFIXES, form_of
 
 # Seconds between two looks at who has come.
 _PAUSE = 0.2
@@ -18,14 +15,26 @@ class Job:
     """A picture to make.
 
     Attributes:
-        source: The file that it is made from.
-        target: The file that it goes to.
+        source: The file that it is made from; None is standard input.
+        target: The file that it goes to; None is standard output.
+        form: The format that it gets; None is that of the source.
         alone: Whether a single file was asked for; then it may not exist already.
     """
 
-    source: Path
-    target: Path
+    source: Path | None
+    target: Path | None
+    form: str | None
     alone: bool
+
+    @property
+    def name(self) -> str:
+        """Of the source, for messages."""
+        return str(self.source) if self.source else "standard input"
+
+    @property
+    def target_name(self) -> str:
+        """Of the target, for messages."""
+        return str(self.target) if self.target else "standard output"
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,29 @@ class Share:
 
     @classmethod
     def own(cls) -> "Share":
-        """As the environment says."""
+        """As the environment says.
+
+        Raises:
+            ValueError: If what it says makes no sense.
+        """
         names = ("RANK", "WORLD_SIZE", "LOCAL_RANK")
-        if not all(name in os.environ for name in names[:2]):
+        texts = [os.environ.get(name) for name in names]
+        if texts[0] is texts[1] is None:
             return cls()
-        rank, count, local = (int(os.environ.get(name, 0)) for name in names)
+        said = ", ".join(
+            f"{name}={text!r}" if text is not None else f"no {name}"
+            for name, text in zip(names, texts, strict=True)
+        )
+        try:
+            rank, count = int(texts[0] or ""), int(texts[1] or "")
+            local = int(texts[2] or 0)
+        except ValueError:
+            rank, count, local = 0, 0, 0
+        if not (0 <= rank < count and 0 <= local < count):
+            raise ValueError(
+                f"the environment has {said}, but RANK must be a whole number from 0 "
+                "to WORLD_SIZE - 1; torchrun sets them, or unset both"
+            )
         return cls(rank, count, local)
 
 
@@ -61,63 +88,3 @@ def barrier(count: int) -> None:
         store.add("ended", 1)
         while store.add("ended", 0) < count:
             time.sleep(_PAUSE)
-
-
-def jobs(source: Path, target: Path) -> list[Job]:
-    """All pictures to make, in the order of their names.
-
-    A folder is searched with all that is in it, and comes out as it is; formats are
-    kept.
-
-    Args:
-        source: A file or a folder.
-        target: A file, or the folder that it goes to.
-
-    Raises:
-        PictureError: If there is nothing to do, or it cannot be done.
-    """
-    try:
-        return _jobs(source, target)
-    except OSError as error:  # such as a name that is too long
-        raise PictureError(
-            f"{error.filename} cannot be used: {error.strerror}"
-        ) from None
-
-
-def _jobs(source: Path, target: Path) -> list[Job]:
-    if not source.exists():
-        raise PictureError(f"{source} does not exist")
-    if source.is_dir():
-        return _of_folder(source, target)
-    if target.is_dir():
-        target = target / source.name
-    form_of(target)
-    if target.exists() and target.samefile(source):
-        raise PictureError(f"{target} is the picture itself; choose another name")
-    return [Job(source, target, alone=True)]
-
-
-def _of_folder(source: Path, target: Path) -> list[Job]:
-    if target.exists() and not target.is_dir():
-        raise PictureError(f"{source} is a folder, but {target} is a file")
-    inner = target.resolve()
-    if inner == source.resolve():
-        raise PictureError(f"{target} is the folder itself; choose another one")
-    if source.resolve().is_relative_to(inner):
-        raise PictureError(
-            f"{source} lies in {target}, and pictures could overwrite each other; "
-            "choose a folder outside"
-        )
-    found = [
-        path
-        for path in sorted(source.rglob("*"))
-        if path.suffix.lower() in SUFFIXES
-        and path.is_file()
-        and not path.name.startswith(".")
-        and not path.resolve().is_relative_to(inner)
-    ]
-    if not found:
-        raise PictureError(
-            f"{source} holds no pictures ({', '.join(SUFFIXES)}); nothing to do"
-        )
-    return [Job(path, target / path.relative_to(source), alone=False) for path in found]

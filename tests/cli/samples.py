@@ -1,5 +1,7 @@
 """Pictures of every kind, and the command as it is called."""
 
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -146,6 +148,28 @@ def pixels(path: Path) -> np.ndarray:
     else:
         array = np.asarray(opened(path))
     return np.asarray(array)[..., None] if array.ndim == 2 else np.asarray(array)
+
+
+def chunks(path: Path) -> list[tuple[bytes, bytes]]:
+    """Names and contents of the chunks of a PNG file."""
+    content, place, found = path.read_bytes(), 8, []
+    while place < len(content):
+        length, name = struct.unpack_from(">I4s", content, place)
+        found.append((name, content[place + 8 : place + 8 + length]))
+        place += 12 + length
+    return found
+
+
+def with_chunks(content: bytes, chunks: list[tuple[bytes, bytes]]) -> bytes:
+    """A PNG file with more chunks after its header."""
+    more = b"".join(
+        struct.pack(">I", len(data))
+        + name
+        + data
+        + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+    return content[:33] + more + content[33:]
 
 
 def call(*arguments: object) -> int:

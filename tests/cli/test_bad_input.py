@@ -25,11 +25,10 @@ def said(tmp_path, capsys, monkeypatch):
     return call
 
 
-@pytest.mark.parametrize("command", ["upscale", "resize"])
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("in.png", "out.png"), "give --scale S, --scale SY SX, or --size W H"),
+        (("in.png", "out.png"), "give a size: --scale 2.7, --scale SY SX, --width"),
         (("in.png", "out.png", "--scale", 2, "--size", 9, 9), "one of them"),
         (("in.png", "out.png", "--scale", "0"), "--scale must be positive"),
         (("in.png", "out.png", "--scale", "nan"), "--scale must be positive"),
@@ -42,12 +41,26 @@ def said(tmp_path, capsys, monkeypatch):
         (("in.png", "out.png", "--size", "9", "-3"), "--size must be width"),
         (("in.png", "out.png", "--scale", 2, "--quality", 0), "--quality must be 1"),
         (("in.png", "out.png", "--scale", 2, "--max-pixels", 0), "at least 1, got 0"),
-        (("in.png",), "--target"),
+        (
+            ("in.png", "out.png", "--width", 0),
+            "--width must be at least 1 pixel, got 0",
+        ),
+        (("in.png", "out.png", "--size", "50%"), "--scale 50% is a scale"),
+        (("in.png", "out.png", "--fit", "a"), "--fit must be width and height"),
+        (("in.png", "out.png", "--scale", "1,5"), "write 1.5"),
+        (("--scale", 2), "name a picture or a folder"),
+        (("", "out.png", "--scale", 2), "the name of a picture or a folder is empty"),
+        (
+            ("in.png", "a.png", "b", "--scale", 2),
+            "2 pictures need a folder to go to: -o",
+        ),
+        (("in.png", "-o", "o.png", "--format", "webp", "--scale", 2), "o.png says PNG"),
+        (("in.png", "--format", "psd", "--scale", 2), "--format must be one of png"),
         (("in.png", "out.png", "--sclae", 2), "--sclae"),
     ],
 )
-def test_usage(said, command, arguments, message):
-    code, error = said(command, *arguments)
+def test_usage(said, arguments, message):
+    code, error = said("resize", *arguments)
     assert code == 2 and message in error
 
 
@@ -56,7 +69,7 @@ def test_usage(said, command, arguments, message):
     [
         (("none.png", "out.png"), "none.png does not exist"),
         (("in.png", "in.png"), "in.png is the picture itself"),
-        (("in.png", "out.bmp"), "out.bmp has the suffix '.bmp'; pictures are written"),
+        (("in.png", "out.psd"), "out.psd has the suffix '.psd'; pictures are written"),
         (("in.png", "out"), "out has the suffix ''"),
         (("in.png", "there.png"), "there.png exists already; --force makes it anew"),
         (("empty.png", "out.png"), "empty.png is empty"),
@@ -67,12 +80,14 @@ def test_usage(said, command, arguments, message):
         (("cut16.png", "out.png"), "cut16.png is damaged or truncated"),
         (("cut16.tif", "out.png"), "cut16.tif is damaged or truncated"),
         (("bomb.png", "out.png"), "bomb.png has 60000 x 60000 pixels, more than"),
-        (("two.tif", "out.png"), "two.tif has 2 pages or frames"),
+        (("two.tif", "out.png"), "out.png cannot hold 2 pages; write TIFF"),
+        (("two.gif", "out.jpg"), "out.jpg cannot hold 2 frames; write PNG, WebP, GIF"),
+        (("in.png", "out.png", "--size", 99, 99), "--fit 99x99 keeps its shape"),
         (("floats.tif", "out.png"), "floats.tif has pixels of mode F"),
         (("alpha.png", "out.jpg"), "out.jpg cannot hold transparency"),
         (("cmyk.tif", "out.png"), "out.png cannot hold CMYK; write JPEG or TIFF"),
         (("in.png", "file/out.png"), "file/out.png cannot be written"),
-        (("hollow", "out"), "hollow holds no pictures"),
+        (("hollow", "out"), "hollow holds no pictures (.png, .apng"),
         (("full", "in.png"), "full is a folder, but in.png is a file"),
         (("full", "full"), "full is the folder itself"),
         (("full", "."), "full lies in ., and pictures could overwrite"),
@@ -83,7 +98,8 @@ def test_usage(said, command, arguments, message):
 def test_pictures(said, tmp_path, arguments, message):
     _write_bad(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    code, error = said("upscale", *arguments, "--scale", 2)
+    scale = () if "--size" in arguments else ("--scale", 2)
+    code, error = said("upscale", *arguments, *scale)
     assert code == 1 and message in error
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -107,7 +123,9 @@ def _write_bad(folder):
     start = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + header + check
     rest = samples.KINDS["rgb png"][1][33:]
     (folder / "bomb.png").write_bytes(start + rest)
-    image.save(folder / "two.tif", save_all=True, append_images=[image])
+    other = Image.fromarray(255 - samples.planes(3))
+    for name in ("two.tif", "two.gif"):
+        image.save(folder / name, save_all=True, append_images=[other])
     Image.fromarray(np.zeros((4, 4), np.float32)).save(folder / "floats.tif")
     (folder / "alpha.png").write_bytes(samples.KINDS["rgba png"][1])
     (folder / "cmyk.tif").write_bytes(samples.KINDS["cmyk tiff"][1])
@@ -121,12 +139,12 @@ def test_absurd_sizes_are_refused_before_anything_is_allocated(said):
     code, error = said("upscale", "in.png", "out.png", "--scale", 10**6)
     assert code == 1
     assert "in.png: the output would have 18000000 x 24000000 pixels, more" in error
-    code, error = said("resize", "in.png", "out.png", "--size", 10**9, 10**9)
+    code, error = said("resize", "in.png", "out.png", "--longest", 10**9)
     assert code == 1 and "--max-pixels" in error
     options = ("--scale", 2, "--max-pixels", 1000)
     code, error = said("resize", "in.png", "out.png", *options)
     assert code == 1 and "36 x 48 pixels, more than the 1000 of" in error
-    code, error = said("resize", "in.png", "out.jpg", "--size", 70000, 1)
+    code, error = said("resize", "in.png", "out.jpg", "--size", 70000, 1, "--stretch")
     assert code == 1 and "out.jpg can have at most 65535 pixels a side" in error
 
 

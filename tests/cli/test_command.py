@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-from fractions import Fraction
 
 import pytest
 
-from contconv_cli.sizes import as_wanted, joined
+from contconv_cli.sizes import joined
 from tests.cli import samples
 
 
@@ -29,9 +28,8 @@ main(sys.argv[1:])
     assert "contconv" in run.stdout and "--" in run.stdout
 
 
-@pytest.mark.parametrize(
-    "name", ["cyclopts", "numpy", "PIL", "imagecodecs", "safetensors"]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["cyclopts", "PIL", "safetensors"])
 def test_without_the_extra(name, tmp_path):
     """One line, whenever it is that the package is needed."""
     (tmp_path / "in.png").write_bytes(samples.KINDS["rgb png"][1])
@@ -59,30 +57,24 @@ def test_version_and_info(capsys):
     assert samples.call("--version") == 0
     assert capsys.readouterr().out.startswith("0.")
     assert samples.call("info", "1x8x16x16", "--scale", "0.7") == 0
-    assert "grid    scale 7/10 x 7/10" in capsys.readouterr().out
+    assert "grid    scale 0.7 x 0.7" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
         ("a b --scale 2", "a b --scale 2"),
-        ("a b --scale 2 3.5", "a b --scale 2x3.5"),
-        ("a b --scale 8/3 1.5 --force", "a b --scale 8/3x1.5 --force"),
+        ("a b --scale 2 3.5", "a b --scale 2_3.5"),
+        ("a b --scale 8/3 1.5 --force", "a b --scale 8/3_1.5 --force"),
         ("--scale 2 a b", "--scale 2 a b"),
-        ("--scale 2 3 a b", "--scale 2x3 a b"),
-        ("--size 640 480 a b", "--size 640x480 a b"),
+        ("--scale 2 3 a b", "--scale 2_3 a b"),
+        ("--size 640 480 a b", "--size 640_480 a b"),
+        ("a --scale=2 3.5", "a --scale=2_3.5"),
+        ("a --fit 9 8 -- --scale 2 3", "a --fit 9_8 -- --scale 2 3"),
         ("a b --size 640x480", "a b --size 640x480"),
         ("a b --scale 2 --quality 90", "a b --scale 2 --quality 90"),
         ("a b --scale", "a b --scale"),
     ],
 )
 def test_two_numbers_of_an_option(given, expected):
-    assert joined(given.split()) == expected.split()
-
-
-def test_sizes_are_exact():
-    """In floating point, 100 times 1.1 needs 111 pixels."""
-    assert as_wanted("1.1", None).of((100, 30)) == (110, 33)
-    assert as_wanted("8/3x1.5", None).scale == (Fraction(8, 3), Fraction(3, 2))
-    assert as_wanted("8/3x1.5", None).of((3, 5)) == (8, 8)
-    assert as_wanted(None, "640x480").of((3, 5)) == (480, 640)
+    assert joined(given.split()) == [w.replace("_", " ") for w in expected.split()]

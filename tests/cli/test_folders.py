@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from PIL import Image
@@ -20,7 +19,6 @@ def folder(tmp_path):
         path = tmp_path / "in" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(samples.planes(3)).save(path)
-    (tmp_path / "in" / "notes.txt").write_text("no picture")
     return tmp_path
 
 
@@ -79,15 +77,15 @@ def test_a_file_into_a_folder(folder):
     assert made(folder) == ["a.png"]
 
 
+@pytest.mark.slow
 def test_killed_while_it_writes(folder):
     """Nothing stands under the name; the next run leaves nothing else."""
     code = """
 import os, sys
-from contconv_cli.pictures import write
-real = os.fsync
+import contconv_cli.run
 def fsync(descriptor):
     print("writing", flush=True)
-    import time; time.sleep(60)
+    import signal; signal.pause()
 os.fsync = fsync
 from contconv_cli.commands import main
 main(sys.argv[1:])
@@ -102,11 +100,12 @@ main(sys.argv[1:])
     process.wait()
     process.stdout.close()
     left = made(folder)
-    assert len(left) == 1 and left[0].startswith(".a.png.")
+    assert len(left) == 1 and left[0].endswith(".partial")
     assert samples.call(*arguments) == 0
     assert made(folder) == NAMES
 
 
+@pytest.mark.slow
 def test_stopped_by_ctrl_c(folder):
     # Processes in the background of a shell begin with the signal ignored.
     code = """
@@ -116,7 +115,7 @@ from contconv_cli.commands import main
 from contconv_cli import run
 def read(*arguments):
     print("reading", flush=True)
-    import time; time.sleep(60)
+    signal.pause()
 run.read = read
 main(sys.argv[1:])
 """
@@ -129,13 +128,13 @@ main(sys.argv[1:])
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "reading\n"
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, error = process.communicate()
     assert process.returncode == 130
     assert error.strip() == "contconv: stopped; what was made is whole"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [False, True])
 def test_torchrun(folder, bad):
     """The files of a folder, by the launcher itself, which ends all when one failed.

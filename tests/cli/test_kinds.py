@@ -1,11 +1,14 @@
 """Every kind of picture comes out as the kind that it was, with the right pixels."""
 
+import inspect
+
 import numpy as np
 import pytest
 import tifffile
 import torch
 from PIL import Image
 from skimage import data
+from torch.nn.functional import interpolate
 
 from contconv import resize
 from tests.cli import samples
@@ -24,19 +27,23 @@ def kind(request, tmp_path):
 
 def test_resized_as_the_library_does(kind):
     source, target, channels, dtype = kind
-    assert samples.call("resize", source, target, "--size", 27, 30) == 0
+    options = ("--size", 12, 15, "--stretch")
+    assert samples.call("resize", source, target, *options) == 0
     made = samples.pixels(target)
-    assert made.shape == (30, 27, channels) and made.dtype == dtype
+    assert made.shape == (15, 12, channels) and made.dtype == dtype
     before = samples.pixels(source)
     if before.shape[2] != channels or source.suffix in LOSSY:
         return  # palettes and the like: the shape is what can be compared
-    if _has_alpha(source):
-        before, made = before[..., -1:], made[..., -1:]
-    expected = _resized(before, (30, 27))
-    if dtype == np.uint8:
+    has_alpha = _has_alpha(source)
+    if has_alpha:
+        # Opacity is computed in floating point, with the colours that it weighs.
+        before, made = before[..., -1:].astype(np.uint16), made[..., -1:]
+    expected = _resized(before, (15, 12))
+    if dtype == np.uint8 and not has_alpha:
         assert np.array_equal(made, expected)
     else:
-        assert np.abs(made.astype(int) - expected.astype(int)).max() <= 1
+        expected = expected.clip(0, np.iinfo(dtype).max).astype(int)
+        assert np.abs(made.astype(int) - expected).max() <= 1
 
 
 def test_enlarged_by_a_network_that_is_cubic(kind, tmp_path):
@@ -47,10 +54,8 @@ def test_enlarged_by_a_network_that_is_cubic(kind, tmp_path):
     made = samples.pixels(target)
     assert made.shape == (48, 27, channels) and made.dtype == dtype
     before = samples.pixels(source)
-    if before.shape[2] != channels:
+    if before.shape[2] != channels or _has_alpha(source):
         return
-    if _has_alpha(source):
-        before, made = before[..., -1:], made[..., -1:]
     white = np.iinfo(dtype).max
     floats = torch.from_numpy(before.astype(np.float64).transpose(2, 0, 1))[None]
     expected = resize(floats, size=(48, 27))[0].clamp(0, white).numpy()
@@ -73,25 +78,6 @@ def _resized(array: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return out.permute(1, 2, 0).numpy().astype(np.uint16)
 
 
-@pytest.mark.parametrize("command", ["upscale", "resize"])
-def test_colours_do_not_bleed_from_below_transparency(command, tmp_path):
-    """Red, half of it transparent above garbage: no pixel that can be seen is green."""
-    array = np.zeros((20, 20, 4), np.uint8)
-    array[:, :10] = (200, 0, 0, 255)
-    array[:, 10:] = (0, 255, 0, 0)
-    Image.fromarray(array).save(tmp_path / "in.png")
-    net = samples.cubic_net(tmp_path / "net.safetensors")
-    extra = ("--model", net) if command == "upscale" else ()
-    samples.call(
-        command, tmp_path / "in.png", tmp_path / "out.png", "--scale", 3, *extra
-    )
-    made = samples.pixels(tmp_path / "out.png")
-    seen = made[..., 3] > 0
-    assert 0.5 < seen.mean() < 0.6
-    assert made[..., 1][seen].max() == 0
-    assert made[..., 0][seen].min() >= 199
-
-
 def test_premultiplied_colours_are_divided(tmp_path):
     """In 16 bits as Pillow does it in 8."""
     straight, opacity = samples.planes(3, np.uint16), np.uint16(32768)
@@ -111,6 +97,7 @@ def test_premultiplied_colours_are_divided(tmp_path):
     assert (made[..., 3] == opacity).all()
 
 
+@pytest.mark.slow
 def test_tiles_make_the_same_file(tmp_path):
     """Bit for bit, with tiles of any size; a picture that is encoded in parts."""
     photograph = data.astronaut()[:180, 100:290]
@@ -137,3 +124,49 @@ def test_the_shipped_network_is_sharper_than_cubic(tmp_path):
         apart = samples.pixels(out).astype(float) - photograph
         errors[command] = np.square(apart).mean()
     assert errors["upscale"] < 0.7 * errors["resize"]
+
+
+@pytest.mark.parametrize(
+    ("edges", "mode"),
+    [
+        ("replicate", "edge"),
+        ("symmetric", "symmetric"),
+        ("reflect", "reflect"),
+        ("circular", "wrap"),
+        ("zeros", "constant"),
+    ],
+)
+def test_edges_are_those_of_a_larger_picture(edges, mode, tmp_path):
+    """NumPy puts the pixels there that the option stands for."""
+    array = samples.planes(3)
+    around = np.pad(array, [(6, 6), (6, 6), (0, 0)], mode)  # type: ignore
+    for name, pixels in (("a", array), ("b", around)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+        arguments = (tmp_path / f"{name}.png", tmp_path / f"{name}2.png")
+        assert samples.call("resize", *arguments, "--scale", 2, "--edges", edges) == 0
+    made, expected = (samples.pixels(tmp_path / f"{name}2.png") for name in "ab")
+    assert np.array_equal(made, expected[12:-12, 12:-12])
+
+
+@pytest.mark.skipif(
+    "align" not in inspect.signature(resize).parameters,
+    reason="the library's resize has no align yet",
+)
+def test_align(tmp_path):
+    """First pixels on first pixels; or first edges, as PyTorch scales."""
+    array, source = samples.planes(3), tmp_path / "in.png"
+    Image.fromarray(array).save(source)
+    options = ("--scale", 1.3, "--kernel", "linear", "--align")
+    assert samples.call("resize", source, tmp_path / "edge.png", *options, "edge") == 0
+    floats = torch.from_numpy(array.astype(np.float64).transpose(2, 0, 1))[None]
+    expected = interpolate(floats, scale_factor=1.3, mode="bilinear")[0].numpy()
+    height, width = expected.shape[1:]  # it leaves out the last pixel, which is cut
+    made = samples.pixels(tmp_path / "edge.png")[:height, :width]
+    assert np.abs(made.transpose(2, 0, 1) - expected).max() < 1.01
+    options = ("--scale", 2, "--kernel", "linear", "--align")
+    target = tmp_path / "first.png"
+    assert samples.call("resize", source, target, *options, "first") == 0
+    assert np.array_equal(samples.pixels(target)[::2, ::2], array)
+    options = ("--scale", 3, "--kernel", "nearest")
+    assert samples.call("resize", source, target, *options, "--force") == 0
+    assert np.array_equal(samples.pixels(target), array.repeat(3, 0).repeat(3, 1))

@@ -16,7 +16,6 @@ from torch.autograd import forward_ad
 
 from contconv import ContinuousConv2d, continuous_conv
 from contconv._grid.padding import PADDING_MODES
-from contconv.engines.fused import engine as fused
 from contconv.kernels import ContinuousKernel, CosineKernel, MLPKernel, SplineKernel
 
 # Numbers in a band: more than a tile reaches beyond its row.
@@ -281,7 +280,6 @@ def operators() -> None:
 if __name__ == "__main__":
     torch.manual_seed(0)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    fused.DEVICES.add("cpu")
     guard()
     for name in sys.argv[1:] or CHECKS:
         print(name, flush=True)

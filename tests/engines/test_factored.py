@@ -8,16 +8,19 @@ from contconv import ContinuousConv2d, continuous_conv
 from contconv.engines.factored import chunks
 from contconv.engines.factored import engine as factored
 from contconv.kernels import CosineKernel, MLPKernel
+from tests.combinations import pairs
 
 
-@pytest.mark.parametrize("chunk, slab", [(1, 1), (900, 2**13)])
-@pytest.mark.parametrize("groups", [1, 2, 4], ids="groups{}".format)
-@pytest.mark.parametrize("kind", [CosineKernel, MLPKernel])
-@pytest.mark.parametrize("own", [False, True], ids=["grid", "points"])
-def test_many_small_chunks(monkeypatch, chunk, slab, groups, kind, own):
+@pairs(
+    chunk_slab=[(1, 1), (900, 2**13)],
+    groups=[1, 2, 4],
+    kind=[CosineKernel, MLPKernel],
+    own=[False, True],
+)
+def test_many_small_chunks(monkeypatch, chunk_slab, groups, kind, own):
     """Chunks of 16 pixels, of one row; the last of each is smaller."""
-    monkeypatch.setattr(chunks, "_CHUNK_ELEMENTS", chunk)
-    monkeypatch.setattr(factored, "_SLAB", slab)
+    monkeypatch.setattr(chunks, "_CHUNK_ELEMENTS", chunk_slab[0])
+    monkeypatch.setattr(factored, "_SLAB", chunk_slab[1])
     kernel = kind(4, 8, (3, 3), groups=groups, dtype=torch.float64)
     image = torch.randn(5, 4, 9, 10, dtype=torch.float64, requires_grad=True)
     options = {"scale": (0.83, 1.29), "groups": groups}
@@ -55,9 +58,11 @@ class Largest(TorchDispatchMode):
 
 
 @torch.no_grad()
-def test_memory_is_bounded():
+def test_memory_is_bounded(monkeypatch):
     """No tensor beyond output and slab; the neighbors alone would be 9 outputs."""
-    image = torch.randn(1, 3, 900, 700)
+    monkeypatch.setattr(chunks, "_CHUNK_ELEMENTS", 2**15)
+    monkeypatch.setattr(factored, "_SLAB", 2**16)
+    image = torch.randn(1, 3, 220, 180)
     layer = ContinuousConv2d(3, 8, 3, engine="factored")
     with Largest() as seen:
         out = layer(image, scale=1.37)

@@ -7,17 +7,19 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from contconv import continuous_conv, explain
-from contconv.engines import ENGINES, Problem, choose
+from contconv.engines import ENGINES, Problem, choose, trial
 from contconv.engines.fused import engine as fused
-from contconv.engines.periodic import engine as periodic
 from contconv.functional.call import as_call
 from contconv.kernels import CosineKernel
 from tests.engines.compiled_for_gpus import LAUNCHES
@@ -29,9 +31,17 @@ ROOT = Path(__file__).parents[2]
 SHARED = {80: 99 * 1024, 90: 227 * 1024}
 
 
-# A process takes seconds to start, so that each has several of them to run.
-BATCHES = [list(CHECKS)[i::4] for i in range(4)]
-COMPILATIONS = [list(LAUNCHES)[i::3] for i in range(3)]
+def batches(names: Iterable[str], quick: list[str], count: int) -> list[Any]:
+    """A process takes seconds to start, so that each has several names to run."""
+    others = [name for name in names if name not in quick]
+    slow = [
+        pytest.param(others[i::count], marks=pytest.mark.slow) for i in range(count)
+    ]
+    return [quick, *slow]
+
+
+BATCHES = batches(CHECKS, ["tiles_of_channels", "grids_from_the_first_pixel"], 4)
+COMPILATIONS = batches(LAUNCHES, ["forward, bfloat16", "to head, bfloat16"], 3)
 
 
 def python(module: str, names: list[str], **environment: str) -> str:
@@ -50,14 +60,12 @@ def python(module: str, names: list[str], **environment: str) -> str:
     return run.stdout
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("names", BATCHES, ids=", ".join)
 def test_interpreted(names):
     """Output and gradients of the reference, on a CPU."""
     assert python("in_triton_interpreter", names, TRITON_INTERPRET="1").split() == names
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize("names", COMPILATIONS, ids="; ".join)
 def test_compiled(names, tmp_path):
     """Tensor cores; nothing spilled; little enough shared memory."""
@@ -76,14 +84,16 @@ def test_compiled(names, tmp_path):
 def problem(
     image: torch.Tensor, scale: float = 0.7391, channels: int = 64, k: int = 3
 ) -> Problem:
-    kernel = CosineKernel(channels, channels, (k, k), device=image.device)
-    return Problem(image, kernel, as_call(image, kernel, scale=scale).grid, 1)
+    device = torch.device("meta") if image.device.type == "cuda" else image.device
+    kernel = CosineKernel(channels, channels, (k, k), device=device)
+    shown = torch.empty(image.shape, dtype=image.dtype, device=device)
+    return Problem(image, kernel, as_call(shown, kernel, scale=scale).grid, 1)
 
 
 def test_refuses_with_reasons(monkeypatch):
     image = torch.randn(1, 4, 5, 6, dtype=torch.float64)
     kernel = CosineKernel(4, 2, (3, 3), dtype=torch.float64)
-    monkeypatch.setattr(fused, "_IS_INSTALLED", False)
+    monkeypatch.setattr(fused, "_is_installed", lambda: False)
     expected = (
         "'fused' cannot run this: triton is not installed; needs a CUDA tensor, got "
         "one on cpu; needs float32, bfloat16 or float16, got float64"
@@ -103,24 +113,20 @@ def test_refuses_old_devices(monkeypatch):
     assert fused._too_old(torch.device("cuda")) == []
 
 
-@pytest.fixture
-def on_cuda(monkeypatch):
-    """Engines decide as on a GPU, for tensors on "meta"."""
-    monkeypatch.setattr(fused, "_IS_INSTALLED", True)
-    monkeypatch.setattr(fused, "DEVICES", {"meta"})
-    monkeypatch.setattr(periodic, "GPUS", {"meta"})
-
-
 def chosen(image: torch.Tensor, scale: float, channels: int = 64) -> str:
     engine, _ = choose(problem(image, scale, channels), "auto")
     return next(name for name, one in ENGINES.items() if one is engine)
 
 
-def test_is_chosen_on_a_gpu(on_cuda):
+def test_is_chosen_on_a_gpu(monkeypatch):
     """Any scale; but of few phases, the convolutions of cuDNN."""
-    image = torch.empty(16, 64, 64, 64, device="meta")
-    assert chosen(image, 0.7391) == chosen(image, 1.7391) == "fused"
-    assert chosen(image, 1) == chosen(image, 0.5) == chosen(image, 2) == "periodic"
+    properties = SimpleNamespace(major=9, minor=0, total_memory=2**37)
+    monkeypatch.setattr("torch.cuda.get_device_properties", lambda _: properties)
+    monkeypatch.setattr(trial, "failure", lambda *_: None)
+    with FakeTensorMode():
+        image = torch.empty(16, 64, 64, 64, device="cuda")
+        assert chosen(image, 0.7391) == chosen(image, 1.7391) == "fused"
+        assert chosen(image, 1) == chosen(image, 0.5) == chosen(image, 2) == "periodic"
 
 
 def test_is_not_chosen_elsewhere():

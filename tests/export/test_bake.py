@@ -19,6 +19,7 @@ from contconv import (
 from contconv.kernels import CubicKernel, GaussianKernel
 from contconv.models import SuperResolutionNet
 from contconv.nn.conv import ContinuousConv
+from tests.combinations import pairs
 
 KINDS = {1: ContinuousConv1d, 2: ContinuousConv2d, 3: ContinuousConv3d}
 SCALES = [1, 2, 3, 4, *map(Fraction, ("1/2", "1/3", "1/4", "2/3", "3/4", "3/2", "5/2"))]
@@ -42,9 +43,7 @@ def assert_same(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("ndim", KINDS)
-@pytest.mark.parametrize("kernel_size", [1, 3, 4])
-@pytest.mark.parametrize("scale", SCALES, ids=str)
+@pairs(scale=SCALES, kernel_size=[1, 3, 4], ndim=[*KINDS])
 def test_every_size(scale, kernel_size, ndim):
     """Without an example all sizes; with one its own, and those of its kind."""
     layer = layer_of(ndim, kernel_size, scale=scale, antialias=kernel_size == 4)
@@ -192,11 +191,10 @@ torch.testing.assert_close(model(image), expected)
 @pytest.mark.parametrize(
     "model",
     [
-        ContinuousConv2d(3, 4, 3, scale=2),
         ContinuousConv2d(3, 4, 3, scale=Fraction(2, 3), padding_mode="reflect"),
         nn.Sequential(nn.Conv2d(3, 3, 3), ContinuousConv2d(3, 4, 3, scale=(0.5, 2))),
     ],
-    ids=["double", "two thirds", "network"],
+    ids=["two thirds", "network"],
 )
 def test_nothing_of_the_library_is_inside(tmp_path, model):
     """Pickled, and loaded and run where the library is not installed."""

@@ -1,7 +1,10 @@
 """What is loaded is what was saved, to the bit; or it is refused."""
 
 import json
+import os
+import resource
 import sys
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,14 @@ import pytest
 import torch
 from torch import nn
 
-from contconv import ContinuousConv1d, ContinuousConv2d, ContinuousConv3d, load, save
+from contconv import (
+    ContinuousConv1d,
+    ContinuousConv2d,
+    ContinuousConv3d,
+    LearnableScale,
+    load,
+    save,
+)
 from contconv._files import hashed_safetensors
 from contconv.kernels import (
     BoxKernel,
@@ -69,6 +79,8 @@ LAYERS = {
     "cubic": shared(CubicKernel(-0.7391), scale=1.3),
     "lanczos": shared(LanczosKernel(2), bias=False).double(),
     "gaussian": shared(GaussianKernel(COVARIANCE), scale=0.6),
+    "learnable": ContinuousConv2d(4, 6, 5, scale=LearnableScale((0.6, 0.7))),
+    "padded": ContinuousConv2d(4, 6, 3, scale=0.5, padding=1),
 }
 
 
@@ -86,7 +98,12 @@ def assert_equal(actual: nn.Module, expected: nn.Module) -> None:
     for name, value in theirs.items():
         assert ours[name].dtype == value.dtype
         assert torch.equal(ours[name], value)
-    assert all(one.requires_grad for one in actual.parameters())
+    # In this order, too: an optimizer counts on it.
+    assert learning(actual) == learning(expected)
+
+
+def learning(model: nn.Module) -> list[tuple[str, bool]]:
+    return [(name, one.requires_grad) for name, one in model.named_parameters()]
 
 
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
@@ -107,9 +124,12 @@ def test_layers_come_back(layer, path):
 
 MIXED = CCNet(4, hidden=5, in_channels=1, classes=3, scales=[0.8, *[0.9] * 6])
 MIXED.features[3].half()
+FROZEN = CCNet(4)
+FROZEN.features.requires_grad_(False)
 NETWORKS = {
     "spline": CCNet(4),
     "mixed": MIXED,
+    "frozen": FROZEN,
     "own size": CCNet(4, kernel=lambda i, o, size: CosineKernel(i, o, (2, 2))),
     "baseline": BaselineNet(4, hidden=7),
     "super": SuperResolutionNet(4, 1, kernel="spline", scale_aware=False),
@@ -162,7 +182,10 @@ class OwnLayer(ContinuousConv2d):
 
 CHANGED = CCNet(4)
 CHANGED.classifier[3] = nn.Identity()
+SET: Any = shared(GaussianKernel(COVARIANCE))
+SET.kernel.density = 3.0
 UNKNOWN = {
+    "set": (SET, "density of a GaussianKernel has been set, .* make a kernel with the"),
     "kernel": (
         ContinuousConv2d(4, 6, 3, kernel=Own(4, 6, (3, 3))),
         r"a kernel of class Own is not of contconv.kernels, .* save the state_dict\(\)",
@@ -202,7 +225,7 @@ WRONG = {
     "class": ({"name": "Module", "arguments": {}, "training": True}, "unknown network"),
     "nothing": ({}, "holds no network that this version can read"),
     "shape": (broken(in_channels=2), "can build: a kernel that all channels share"),
-    "missing": (broken(), "can build: .*Missing key"),
+    "missing": (broken(), "can build: 1 tensors are missing, such as 'kernel.head'"),
 }
 
 
@@ -214,6 +237,68 @@ def test_other_contents_are_refused(config, words, path):
     )
     with pytest.raises(WeightsError, match=f"(?s){words}"):
         load(path)
+
+
+def places(config: Any) -> Iterator[tuple[Any, Any]]:
+    """All places in JSON, as what holds them and the key there."""
+    pairs: Any = ()
+    if isinstance(config, dict):
+        pairs = config.items()
+    elif isinstance(config, list):
+        pairs = enumerate(config)
+    for key, value in list(pairs):
+        yield config, key
+        yield from places(value)
+
+
+JUNK = (None, True, -1, 2.5, 10**12, 10**400, 1e400, "x", [], [[1]], {"name": 1})
+
+
+@pytest.mark.parametrize("name", ["options", "widths", "learnable", "gaussian"])
+def test_no_other_error_comes_out(name, path, monkeypatch):
+    """Whatever stands at any place of a config."""
+    save(LAYERS[name], path)
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)  # to be quick
+    tensors, notes = hashed_safetensors.read(path)
+    refused = 0
+    for holder, key in places(notes):
+        right = holder[key]
+        for junk in JUNK:
+            holder[key] = junk
+            hashed_safetensors.write(path, tensors, notes)
+            try:
+                load(path)
+            except WeightsError:
+                refused += 1
+        holder[key] = right
+    assert refused > 100 and torch.is_grad_enabled()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="others count memory in other units"
+)
+@pytest.mark.parametrize(
+    "model, changes",
+    [
+        (LAYERS["plain"], {"in_channels": 2**14, "out_channels": 2**14}),
+        (LAYERS["plain"], {"in_channels": 2**40, "out_channels": 2**40}),
+        (NETWORKS["baseline"], {"channels": 2**12}),
+        (NETWORKS["super"], {"blocks": 20_000}),
+    ],
+    ids=["9 GB", "more than there is", "network", "blocks"],
+)
+def test_a_small_file_takes_little_memory(model, changes, path):
+    save(model, path)
+    tensors, notes = hashed_safetensors.read(path)
+    arguments = notes["config"]["arguments"]
+    arguments.update(changes)
+    if "kernel" in arguments and "in_channels" in changes:
+        arguments["kernel"]["arguments"].update(changes)
+    hashed_safetensors.write(path, tensors, notes)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(WeightsError, match=r"must be|more parameters|overflow"):
+        load(path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024
 
 
 def test_no_file_and_no_package(path, monkeypatch):

@@ -1,14 +1,23 @@
 """A sealed file is what was written, or is refused; it is never half-written."""
 
+import hashlib
+import json
 import os
 import pickle
+import resource
+import secrets
+import stat
+import struct
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from contconv._files import hashed_safetensors
 from contconv._files.hashed_safetensors import DamagedError
+from contconv._files.whole import write_whole
 
 
 @pytest.fixture
@@ -82,19 +91,92 @@ def test_other_safetensors(path):
         hashed_safetensors.read(path)
 
 
-def test_the_old_file_stays_until_the_new_one_is_whole(path, monkeypatch):
-    """The process dies just before the new name, or while bytes are written."""
+@pytest.mark.parametrize("text", ["0" * 64, '"sha256"', '"'])
+def test_the_digest_has_its_own_place(path, text):
+    """As others compute it: over all bytes, with zeros where it stands itself."""
+    hashed_safetensors.write(path, {"0" * 64: torch.ones(3)}, {"text": text})
+    assert hashed_safetensors.read(path)[1] == {"text": text}
+    with safe_open(path, "pt") as file:
+        digest = file.metadata()["sha256"].encode()
+    blank = path.read_bytes().replace(digest, b"0" * 64)
+    assert hashlib.sha256(blank).hexdigest().encode() == digest
+
+
+def by_hand(path: Path, notes: object) -> None:
+    """A sealed file whose notes may be anything."""
+    texts = {"notes": notes, "sha256": "0" * 64}
+    header = json.dumps({"__metadata__": texts}).encode()
+    content = struct.pack("<Q", len(header)) + header
+    digest = hashlib.sha256(content).hexdigest().encode()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content.replace(b"0" * 64, digest))
+
+
+@pytest.mark.parametrize("notes", [5, "", "[1]", "3", "[" * 10**5, '{"a":' * 10**5])
+def test_strange_notes(path, notes):
+    by_hand(path, "{}")
+    assert hashed_safetensors.read(path) == ({}, {})
+    by_hand(path, notes)
+    with pytest.raises(DamagedError):
+        hashed_safetensors.read(path)
+
+
+@pytest.mark.parametrize("call", ["replace", "fsync", "limit"])
+def test_the_old_file_stays_until_the_new_one_is_whole(path, monkeypatch, call):
+    """The process is ended, or the disk is full; nothing is left beside the file."""
     hashed_safetensors.write(path, tensors(1), {})
-    for call in ("replace", "fsync"):
-        with monkeypatch.context() as patched:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    large = {"large": torch.ones(2**16)}
+    with monkeypatch.context() as patched, pytest.raises((KeyboardInterrupt, OSError)):
+        if call == "limit":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (2**16, limits[1]))
+        else:
             patched.setattr(os, call, dies)
-            with pytest.raises(KeyboardInterrupt):
-                hashed_safetensors.write(path, tensors(2), {})
-        assert hashed_safetensors.read(path)[0]["weight"][0, 0] == 1
+        try:
+            hashed_safetensors.write(path, large, {})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert hashed_safetensors.read(path)[0]["weight"][0, 0] == 1
+    assert os.listdir(path.parent) == [path.name]
 
 
 def dies(*arguments: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("kind", [os.symlink, os.link])
+def test_no_planted_file_is_written(path, monkeypatch, kind):
+    path.parent.mkdir()
+    victim = path.with_name("victim")
+    victim.write_text("precious")
+    monkeypatch.setattr(secrets, "token_hex", lambda count: "guessed")
+    kind(victim, path.with_name("guessed.partial"))
+    with pytest.raises(FileExistsError):
+        write_whole(path, lambda file: file.write(b"new"))
+    assert victim.read_text() == "precious"
+    assert path.with_name("guessed.partial").exists()  # it was not ours to remove
+
+
+def test_modes(path):
+    before = os.umask(0o027)
+    try:
+        write_whole(path, lambda file: file.write(b"1"))
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o640
+        for mode in (0o600, 0o664):
+            path.chmod(mode)
+            write_whole(path, lambda file: file.write(b"2"))
+            assert stat.S_IMODE(os.stat(path).st_mode) == mode
+    finally:
+        os.umask(before)
+
+
+def test_long_names(path):
+    longest = path.with_name("ä" * 127 + "x")  # of 255 bytes
+    write_whole(longest, lambda file: file.write(b"1"))
+    assert longest.read_bytes() == b"1"
+    for other in (path.with_name("x" * 256), path.parent):
+        with pytest.raises(OSError, match=r"too long|directory"):
+            write_whole(other, lambda file: pytest.fail("it is found after the work"))
 
 
 def test_the_file_before_is_kept(path):

@@ -1,7 +1,6 @@
 """Bad input is refused at the door: the right exception, in words that help."""
 
 import re
-import time
 import warnings
 from fractions import Fraction
 from typing import Any
@@ -15,7 +14,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from contconv import ContinuousConv2d, continuous_conv, explain, resize
 from contconv._grid.padding import PADDING_MODES
 from contconv.engines import ENGINES
-from contconv.kernels import ContinuousKernel, CosineKernel, CubicKernel
+from contconv.kernels import (
+    ContinuousKernel,
+    CosineKernel,
+    CubicKernel,
+    GaussianKernel,
+    LanczosKernel,
+)
+
+# As users have it: the shape checks would refuse some of it in words of their own.
+pytestmark = pytest.mark.plain
 
 IMAGE = torch.rand(2, 4, 6, 5)
 KERNEL = CosineKernel(4, 6, (3, 3))
@@ -312,6 +320,11 @@ DIVERSE = (
 RANKS = (
     "with the name of a kernel ('cubic'), input must be [batch, channels, ...] with 1 "
 )
+AXES = (
+    "input must be [batch, channels, ...] with 1 more axes of at least 1 pixel for a "
+    f"kernel with so many axes, got {tuple(IMAGE.shape)}; for 2 make the LanczosKernel "
+    "with ndim=2"
+)
 RESIZES: dict[str, tuple[dict[str, Any], str]] = {
     "neither": ({"scale": None}, "ValueError: resize needs a scale or a size"),
     "int64": (
@@ -323,6 +336,16 @@ RESIZES: dict[str, tuple[dict[str, Any], str]] = {
         "TypeError: input must be a tensor, got ndarray",
     ),
     "rank": ({"input": IMAGE[0, 0]}, "ValueError: " + RANKS),
+    "axes": ({"kernel": LanczosKernel(8, ndim=1)}, "ValueError: " + AXES),
+    "window": (
+        {"scale": 1e-4, "size": 1000},
+        "ValueError: at a scale of 1/10000 the kernel covers 40000 pixels for each of ",
+    ),
+    "windows": (
+        {"scale": 1e-3, "kernel": GaussianKernel([[2.0, 1.0], [1.0, 2.0]])},
+        "ValueError: at a scale of 1/1000 x 1/1000 the kernel covers 81009000 pixels ",
+    ),
+    "align": ({"align": "corner"}, "ValueError: align must be one of ['center', "),
     "channels": ({"kernel": KERNEL}, "ValueError: " + DIVERSE),
     "name": ({"kernel": "cosine"}, "ValueError: " + KNOWN),
     "mode": ({"padding_mode": "same"}, "ValueError: " + MODE),
@@ -355,10 +378,8 @@ class Allocations(TorchDispatchMode):
 def test_absurd_output(apply):
     """Refused at once, before anything is allocated."""
     image, kernel = torch.zeros(1, 1, 1000, 1000), CubicKernel()
-    start = time.perf_counter()
     with refused(ABSURD), Allocations() as allocations:
         apply(image, kernel=kernel, scale=1e6)
-    assert time.perf_counter() - start < 0.5
     assert allocations.largest <= image.numel()
 
 

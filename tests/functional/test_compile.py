@@ -1,8 +1,4 @@
-"""torch.compile and torch.export: one graph for all sizes, and the same numbers.
-
-The shape checks around the library break graphs, so that these tests run without them,
-in a call of pytest of their own (`make test`).
-"""
+"""torch.compile and torch.export: one graph for all sizes, and the same numbers."""
 
 import io
 
@@ -24,15 +20,19 @@ from contconv import (
     warp,
 )
 from contconv._grid.padding import PADDING_MODES
+from contconv.engines.native import library
 
 SIZES = [(20, 30), (33, 41), (64, 64), (17, 80)]
 KERNELS = ["cosine", "mlp"]
+slow = pytest.mark.slow
+
+
+# The shape checks around the library break graphs.
+pytestmark = pytest.mark.plain
 
 
 @pytest.fixture(autouse=True)
-def plain(request):
-    if request.config.getoption("jaxtyping_packages", None):
-        pytest.skip("the shape checks break graphs; the second call runs these tests")
+def fresh():
     torch._dynamo.reset()
 
 
@@ -55,8 +55,17 @@ def check(layer: nn.Module, function, image: Tensor, **options) -> None:
     )
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("scale", [0.7391, 1.7391, (1.3, 0.6), 1, 2], ids=str)
+@pytest.mark.parametrize(
+    "scale, kernel",
+    [
+        (0.7391, "cosine"),
+        (1.7391, "mlp"),
+        pytest.param((1.3, 0.6), "cosine", marks=slow),
+        pytest.param((1.3, 0.6), "mlp", marks=slow),
+        pytest.param(1, "mlp", marks=slow),
+        pytest.param(2, "cosine", marks=slow),
+    ],
+)
 def test_two_graphs_serve_all_sizes(scale, kernel):
     """One for the first size, and one for any other."""
     layer = ContinuousConv2d(4, 6, 3, scale=scale, kernel=kernel)
@@ -66,6 +75,7 @@ def test_two_graphs_serve_all_sizes(scale, kernel):
     assert counter.frame_count <= 2
 
 
+@slow
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_two_graphs_serve_all_output_sizes(kernel):
     layer = ContinuousConv2d(4, 6, 3, kernel=kernel)
@@ -75,6 +85,7 @@ def test_two_graphs_serve_all_output_sizes(kernel):
     assert counter.frame_count <= 2
 
 
+@slow
 def test_two_graphs_serve_all_points():
     layer = ContinuousConv2d(4, 6, 3)
     function, counter = compiled(layer)
@@ -84,8 +95,17 @@ def test_two_graphs_serve_all_points():
     assert counter.frame_count <= 2
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("mode", PADDING_MODES)
+@pytest.mark.parametrize(
+    "mode, kernel",
+    [
+        ("zeros", "cosine"),
+        *(
+            pytest.param(mode, KERNELS[i % 2], marks=slow)
+            for i, mode in enumerate(PADDING_MODES)
+            if mode != "zeros"
+        ),
+    ],
+)
 def test_options(mode, kernel):
     """Groups, antialias, padding; from scale 1/2, with strided convolutions, on."""
     for scale in (0.5, 0.7):
@@ -100,13 +120,16 @@ def test_options(mode, kernel):
         check(layer, compiled(layer)[0], torch.randn(3, 4, 11, 12))
 
 
-@pytest.mark.parametrize("engine", ["reference", "factored", "separable", "periodic"])
 @pytest.mark.parametrize(
-    "kind, shape",
+    "engine, kind, shape",
     [
-        (ContinuousConv1d, (2, 4, 21)),
-        (ContinuousConv2d, (2, 4, 12, 13)),
-        (ContinuousConv3d, (2, 4, 5, 6, 7)),
+        ("periodic", ContinuousConv2d, (2, 4, 12, 13)),
+        pytest.param("reference", ContinuousConv2d, (2, 4, 12, 13), marks=slow),
+        pytest.param("factored", ContinuousConv1d, (2, 4, 21), marks=slow),
+        pytest.param("separable", ContinuousConv1d, (2, 4, 21), marks=slow),
+        pytest.param("periodic", ContinuousConv1d, (2, 4, 21), marks=slow),
+        pytest.param("factored", ContinuousConv3d, (2, 4, 5, 6, 7), marks=slow),
+        pytest.param("separable", ContinuousConv3d, (2, 4, 5, 6, 7), marks=slow),
     ],
 )
 def test_engines_and_dimensions(kind, shape, engine):
@@ -114,7 +137,7 @@ def test_engines_and_dimensions(kind, shape, engine):
     check(layer, compiled(layer)[0], torch.randn(shape))
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own
+@slow
 def test_inductor():
     """Not only traced: built and run."""
     layer = ContinuousConv2d(3, 4, 3, scale=(0.7, 1.6))
@@ -123,6 +146,7 @@ def test_inductor():
         check(layer, function, torch.randn(1, 3, *size))
 
 
+@slow
 def test_grid_from_the_first_pixel():
     layer = ContinuousConv2d(2, 3, 3, scale=0.7, padding=0)
     function, counter = compiled(layer)
@@ -139,6 +163,7 @@ def test_warp():
     torch.testing.assert_close(function(image, "cubic", matrix), expected)
 
 
+@slow
 def test_autocast():
     layer = ContinuousConv2d(3, 4, 3, scale=0.7)
     function, _ = compiled(layer)
@@ -150,6 +175,7 @@ def test_autocast():
     torch.testing.assert_close(actual, expected, rtol=0.02, atol=0.005)
 
 
+@slow
 def test_transforms_inside_a_graph():
     """Operators of our own are not differentiated there, nor mapped: none is used."""
     layer = ContinuousConv2d(2, 3, 3, scale=0.7)
@@ -166,6 +192,7 @@ def test_transforms_inside_a_graph():
     torch.testing.assert_close(actual, expected)
 
 
+@slow
 def test_double_backward_is_refused():
     layer = ContinuousConv2d(2, 3, 3, scale=0.7)
     image = torch.randn(1, 2, 9, 8, requires_grad=True)
@@ -203,8 +230,15 @@ def test_operators(name):
         assert gradcheck(operator, inputs)
 
 
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("scale", [0.7391, (1.7391, 0.6), 0.5, 2], ids=str)
+@pytest.mark.parametrize(
+    "scale, kernel",
+    [
+        (0.7391, "cosine"),
+        pytest.param((1.7391, 0.6), "mlp", marks=slow),
+        pytest.param(0.5, "mlp", marks=slow),
+        pytest.param(2, "cosine", marks=slow),
+    ],
+)
 def test_export(scale, kernel):
     """Saved, loaded, and run at other sizes: in torch's operators alone."""
     layer = ContinuousConv2d(3, 4, 3, scale=scale, kernel=kernel)
@@ -221,12 +255,31 @@ def test_export(scale, kernel):
         torch.testing.assert_close(loaded(image), layer(image), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [{"scale": 0.5}, {"size": (31, 17)}], ids=str)
+@pytest.mark.parametrize(
+    "options", [pytest.param({"scale": 0.5}, marks=slow), {"size": (31, 17)}], ids=str
+)
 def test_resize(options):
     image = torch.rand(2, 3, 20, 31)
     function = torch.compile(resize, backend="aot_eager", fullgraph=True)
     actual, expected = function(image, **options), resize(image, **options)
     torch.testing.assert_close(actual, expected)
+
+
+OUTPUTS = [(10, 11), (11, 12), (25, 26), (40, 13), (13, 40), (3, 30), (30, 3), (2, 2)]
+OUTPUTS += [(64, 50), (7, 19), (19, 7), (33, 34)]
+
+
+@pytest.mark.parametrize("kernel", ["cubic", "nearest", "gaussian"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_resize_to_many_sizes(kernel, dtype):
+    """A graph for each order of axes and each default padding, not for each size."""
+    image = (255 * torch.rand(1, 2, 20, 20)).to(dtype)
+    counter = CompileCounterWithBackend("eager")
+    function = torch.compile(resize, backend=counter, fullgraph=True)
+    for size in OUTPUTS:
+        actual = function(image, size=size, kernel=kernel)
+        torch.testing.assert_close(actual, resize(image, size=size, kernel=kernel))
+    assert counter.frame_count <= 6
 
 
 def small_network() -> nn.Module:
@@ -240,6 +293,7 @@ def small_network() -> nn.Module:
 SEQUENCES = [[0.8, 0.6], [(0.6, 0.5), 0.8], [0.9, (0.61, 0.55)], [0.72, 0.68]]
 
 
+@slow
 def test_ensembles_are_one_graph():
     model = small_network()
     ensemble = ScaleEnsemble(model, [None, *SEQUENCES], reduce="mean")
@@ -251,6 +305,7 @@ def test_ensembles_are_one_graph():
     assert repr(model) == before
 
 
+@slow
 def test_other_scales_of_a_compiled_network():
     """Each sequence compiles anew: they are constants of the network's graph."""
     model = small_network()
@@ -269,3 +324,18 @@ def test_warning_names_the_line_of_the_call():
         layer(torch.rand(1, 2, 8, 8))
     (warning,) = heard
     assert warning.filename == __file__
+
+
+def test_native_is_one_graph_for_all_sizes():
+    """The operators in C++ take sizes as symbols."""
+    if (reason := library.missing()) is not None:
+        pytest.skip(f"NOT TESTED: {reason}")
+    layer = ContinuousConv2d(4, 6, 3, scale=0.7, engine="native")
+    torch._dynamo.reset()
+    graphs = CompileCounterWithBackend("aot_eager")
+    compiled = torch.compile(layer, fullgraph=True, dynamic=True, backend=graphs)
+    with torch.no_grad():
+        for shape in ((2, 4, 8, 9), (2, 4, 12, 10), (3, 4, 20, 31)):
+            image = torch.randn(shape)
+            torch.testing.assert_close(compiled(image), layer(image))
+    assert graphs.frame_count == 1

@@ -16,6 +16,7 @@ from contconv._grid.padding import PADDING_MODES
 from contconv._grid.ratio import Ratio
 from contconv.kernels import BoxKernel, CosineKernel, GaussianKernel, MLPKernel
 from tests.cases import HERE
+from tests.combinations import pairs
 from tests.oracle import convolve
 
 CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -36,21 +37,20 @@ def taps_of(kernel, groups: int = 1) -> Tensor:
     return kernel(distances).movedim((-2, -1), (0, 1))
 
 
-@pytest.mark.parametrize("engine", HERE)
-@pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize(
-    "in_shape, scales, size",
-    [
-        ((7,), ("12/5",), (4,)),
-        ((1,), ("3",), (7,)),
-        ((5, 3), ("7/3", "2/5"), (3, 4)),
-        ((4, 4), ("1", "1"), (4, 2)),
-        ((2, 3, 4), ("3/2", "1/2", "1"), (2, 3, 2)),
-    ],
-    ids=["1d", "pixel", "2d", "ties", "3d"],
+@pairs(
+    engine=HERE,
+    mode=PADDING_MODES,
+    case={
+        "1d": ((7,), ("12/5",), (4,)),
+        "pixel": ((1,), ("3",), (7,)),
+        "2d": ((5, 3), ("7/3", "2/5"), (3, 4)),
+        "ties": ((4, 4), ("1", "1"), (4, 2)),
+        "3d": ((2, 3, 4), ("3/2", "1/2", "1"), (2, 3, 2)),
+    },
 )
-def test_equals_the_formula_in_plain_loops(engine, mode, in_shape, scales, size):
+def test_equals_the_formula_in_plain_loops(engine, mode, case):
     """Eq. 1 and 2 pixel by pixel, in exact positions."""
+    in_shape, scales, size = case
     kernel = cosine(2, 3, size)
     image = noise(2, *in_shape)
     scales = [Fraction(scale) for scale in scales]
@@ -64,19 +64,18 @@ def test_equals_the_formula_in_plain_loops(engine, mode, in_shape, scales, size)
     torch.testing.assert_close(out.detach(), torch.from_numpy(expected))
 
 
-@pytest.mark.parametrize("engine", HERE)
-@pytest.mark.parametrize("groups", [1, 2, 4], ids="groups{}".format)
-@pytest.mark.parametrize(
-    "ndim, q, k",
-    [
-        (ndim, q, k)
-        for ndim in (1, 2, 3)
-        for q, k in [(1, 1), (1, 3), (1, 5), (2, 2), (2, 4), (3, 3), (3, 5), (4, 6)]
-        if ndim < 3 or k < 5
+@pairs(
+    engine=HERE,
+    groups=[1, 2, 4],
+    case=[
+        *((1, q, k) for q, k in [(1, 1), (1, 5), (2, 2), (3, 3), (4, 6)]),
+        *((2, q, k) for q, k in [(1, 3), (2, 4), (3, 5)]),
+        *((3, q, k) for q, k in [(2, 2), (1, 3)]),
     ],
 )
-def test_reduces_to_strided_convolution(engine, ndim, q, k, groups):
+def test_reduces_to_strided_convolution(engine, groups, case):
     """Sec. 4: at s = 1/q with q of the parity of k, one filter serves every pixel."""
+    ndim, q, k = case
     kernel = cosine(4, 8, (k,) * ndim, groups=groups)
     image = noise(2, 4, *(q * n for n in (3, 4, 5)[:ndim]))
     image.requires_grad_()
@@ -135,9 +134,7 @@ def test_four_by_four_becomes_three_by_six():
     assert continuous_conv(image, "cubic", scale=(0.6, 1.4)).shape == (1, 3, 3, 6)
 
 
-@pytest.mark.parametrize("engine", HERE)
-@pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize("size", [(4, 4), (3, 3), (4, 3)], ids=str)
+@pairs(engine=HERE, mode=PADDING_MODES, size=[(4, 4), (3, 3), (4, 3)])
 def test_flipping_commutes(engine, mode, size):
     """Ties count half on both edges, so no direction is preferred."""
     kernel = cosine(2, 2, size)
@@ -173,9 +170,7 @@ def test_translation_by_whole_periods(engine, scale):
     torch.testing.assert_close(shifted, expected)
 
 
-@pytest.mark.parametrize("engine", HERE)
-@pytest.mark.parametrize("width", [1, 2, 3, 4, 5])
-@pytest.mark.parametrize("scale", ["1", "2", "1/2", "5/3", "3/7"], ids=str)
+@pairs(engine=HERE, width=[1, 2, 3, 4, 5], scale=["1", "2", "1/2", "5/3", "3/7"])
 def test_box_counts_as_many_pixels_as_it_is_wide(engine, width, scale):
     """Ones under an all-ones box: width ** 2 with ties at half, at even and odd width.
 

@@ -225,9 +225,9 @@ def test_gradients_are_heeded():
 TABLE = """\
 the problem
 
-  engine          time  multiply-adds     memory
-* separable    3.19 ms          139 M  3.277 MiB
-  reference      2.5 h          1.5 G     20 GiB  does not fit
+  engine        time  multiply-adds     memory
+* separable  3.19 ms          139 M  3.277 MiB
+  reference    2.5 h          1.5 G     20 GiB  does not fit
   periodic   cannot run: 1369 sub-pixel phases; at most 64 are worth it; and for quite
              another reason, too
 
@@ -290,7 +290,7 @@ PROBLEMS: dict[str, tuple[tuple[Any, ...], dict[str, Any], str]] = {
         """\
 input   1 x 4 x 64 x 64 (64 KiB), float32 on cpu
 kernel  CosineKernel(4, 6, kernel_size=(3, 3), rank=9)
-grid    scale 37/50 x 1, at most 12 pixels under the kernel
+grid    scale 0.74 x 1, at most 12 pixels under the kernel
 output  1 x 6 x 48 x 64 (72 KiB), with gradients
 """,
     ),
@@ -300,7 +300,7 @@ output  1 x 6 x 48 x 64 (72 KiB), with gradients
         """\
 input   2 x 3 x 64 x 64 (48 KiB), bfloat16 on cpu
 kernel  CubicKernel(kernel_size=(4, 4), rank=1), one for all 3 channels
-grid    scale 1/2 x 2, antialiased, at most 32 pixels under the kernel
+grid    scale 0.5 x 2, antialiased, at most 32 pixels under the kernel
 output  2 x 3 x 32 x 128 (48 KiB), with gradients
 """,
     ),

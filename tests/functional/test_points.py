@@ -9,6 +9,7 @@ from contconv._grid.grid import resized_axes
 from contconv._grid.ratio import as_ratios
 from contconv.kernels import CosineKernel, CubicKernel
 from tests.cases import HERE, skip_refused
+from tests.combinations import pairs
 
 
 def grid_points(in_shape, scale, support):
@@ -20,9 +21,7 @@ def grid_points(in_shape, scale, support):
     return torch.stack(torch.meshgrid(*lines, indexing="ij"), -1)
 
 
-@pytest.mark.parametrize("engine", HERE)
-@pytest.mark.parametrize("scale", [1, 0.5, (0.7, 1.9)], ids=str)
-@pytest.mark.parametrize("support", [(4, 4), (3, 2)], ids=str)
+@pairs(engine=HERE, scale=[1, 0.5, (0.7, 1.9)], support=[(4, 4), (3, 2)])
 def test_points_of_a_grid_are_the_grid(engine, scale, support):
     """Ties too: at these scales they are exact in floating point."""
     image = torch.randn(2, 3, 8, 6, dtype=torch.float64)

@@ -1,7 +1,8 @@
 """Classical resizing, against PyTorch, Pillow and MATLAB."""
 
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from contconv import resize
 from contconv._grid.padding import PADDING_MODES
 from contconv.functional import resize_passes
 from contconv.functional.rounding import rounded, whole_weights
-from contconv.kernels import CubicKernel, GaussianKernel, SeparableKernel
+from contconv.kernels import BoxKernel, CubicKernel, GaussianKernel, SeparableKernel
 from tests.oracle import neighbors, padded, position
 
 BENCHMARKS = Path(__file__).parents[2] / "shared" / "data" / "benchmarks"
@@ -92,7 +93,7 @@ def test_every_bit_of_matlab(name, factor):
     """The benchmarks' LR images were made by MATLAB's imresize: no sample differs."""
     paths = sorted((BENCHMARKS / name / f"lr_x{factor}").glob("*.png"))
     if not paths:
-        pytest.skip(f"no LR images of {name} in {BENCHMARKS}: fetch the benchmarks")
+        pytest.skip(f"{name} NOT TRIED: no LR images in {BENCHMARKS}")
     for path in paths:
         low, high = (
             torch.from_numpy(np.array(Image.open(file))).permute(2, 0, 1)[None]
@@ -106,7 +107,7 @@ def test_every_bit_of_matlab(name, factor):
 def test_all_benchmark_images_are_there_or_none():
     paths = lr_images()
     if not paths:
-        pytest.skip(f"no benchmark images in {BENCHMARKS}")
+        pytest.skip(f"MATLAB NOT TRIED: no benchmark images in {BENCHMARKS}")
     assert len(paths) == 315
 
 
@@ -134,7 +135,7 @@ def test_whole_numbers_round_half_up_and_clip(way):
 @pytest.mark.parametrize(
     "kernel", ["box", "linear", "cubic", "lanczos2", "lanczos3", "gaussian"]
 )
-@pytest.mark.parametrize("scale", [0.31, 0.5, 1, 1.7, 3])
+@pytest.mark.parametrize("scale", [0.31, 1.7])
 def test_constant_images_stay_constant(way, kernel, scale):
     image = torch.full((1, 2, 11, 7), 0.3, dtype=torch.float64)
     out = resize(image, scale=scale, kernel=kernel)
@@ -205,6 +206,12 @@ KERNELS: dict[str, tuple[Callable[[Fraction], Fraction], int]] = {
 }
 
 
+def with_modes(values: Iterable[Any]) -> list[tuple[Any, str, str]]:
+    """Each value with each kernel, and the padding modes by turns."""
+    modes = itertools.cycle(PADDING_MODES)
+    return [(*one, next(modes)) for one in itertools.product(values, KERNELS)]
+
+
 def exact_rows(
     in_size: int, out_size: int, scale: Fraction, kernel: str, mode: str = "replicate"
 ) -> list[list[Fraction]]:
@@ -253,11 +260,10 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("shape, scales", CASES.values(), ids=CASES)
-def test_plain_definition(way, shape, scales, kernel, mode):
+@pytest.mark.parametrize("name, kernel, mode", with_modes(CASES))
+def test_plain_definition(way, name, kernel, mode):
     """The output, and the gradient, which is the transposed matrix times the other."""
+    shape, scales = CASES[name]
     image = torch.randn(shape, dtype=torch.float64, requires_grad=True)
     expected = exactly(image, scales, kernel, mode)
     out = resize(image, scale=scales, kernel=kernel, padding_mode=mode)
@@ -272,7 +278,7 @@ def test_plain_definition(way, shape, scales, kernel, mode):
 @pytest.mark.parametrize("shape, scales", CASES.values(), ids=CASES)
 def test_float32_is_as_good_as_float32_can_be(way, shape, scales):
     image = torch.rand(shape)
-    out = resize(image, scale=scales)
+    out = resize(image, scale=scales, padding_mode="replicate")
     expected = exactly(image.double(), scales, "cubic")
     torch.testing.assert_close(out.double(), expected, rtol=0, atol=2e-6)
 
@@ -296,9 +302,7 @@ SCALES = [*map(Fraction, ("1/2", "1/3", "1/4", "1/6", "2/3", "3/4", "5/4", "3/2"
 SCALES += [Fraction(37, 100), Fraction(77, 100), Fraction(2), Fraction(4), Fraction(1)]
 
 
-@pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("scale", SCALES, ids=str)
+@pytest.mark.parametrize("scale, kernel, mode", with_modes(SCALES))
 def test_every_bit_of_exact_fractions(way, scale, kernel, mode):
     """Halves are rounded up, also where floating-point sums miss them."""
     lines = torch.randint(256, (50, 2, 37), dtype=torch.uint8)
@@ -404,8 +408,8 @@ def test_derivatives_of_every_kind():
     def function(image: Tensor) -> Tensor:
         return resize(image, scale=(0.6, 1.7), padding_mode="circular")
 
-    assert torch.autograd.gradcheck(function, image, check_batched_grad=True)
-    assert torch.autograd.gradgradcheck(function, image, check_batched_grad=True)
+    assert torch.autograd.gradcheck(function, image, fast_mode=True)
+    assert torch.autograd.gradgradcheck(function, image, fast_mode=True)
     out = function(image)
     probes = torch.randn(3, *out.shape, dtype=torch.float64)
 
@@ -478,3 +482,52 @@ def test_long_lines():
     torch.testing.assert_close(
         resize(lines, size=1, kernel="box"), lines.mean(-1, keepdim=True)
     )
+
+
+@pytest.mark.parametrize("axes", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+@pytest.mark.parametrize("size", [3, 5, 8])
+def test_thin_frame_counts_what_it_covers(size, dtype, axes):
+    """Against the mean of the pixels that an output pixel covers."""
+    image = torch.full((1, 1, *(120,) * axes), 255, dtype=dtype)
+    for axis in range(axes):
+        for line in (0, -1):
+            image.select(2 + axis, line).zero_()
+    out = resize(image, size=size).double()
+    block = 120 // size
+    middle = out[(0, 0, 0, *(size // 2,) * (axes - 1))]
+    assert abs(middle - 255 * (1 - 1 / block)) < 6
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_default_padding_is_said(antialias):
+    """Replicate down to a fifth, for the bits of the benchmarks; symmetric below."""
+    image = torch.randint(256, (1, 1, 60, 60), dtype=torch.uint8)
+    for scale, mode in ((Fraction(1, 5), "replicate"), (Fraction(1, 6), "symmetric")):
+        options = {"scale": (1, scale), "antialias": antialias}
+        expected = resize(
+            image, padding_mode=mode if antialias else "replicate", **options
+        )
+        assert torch.equal(resize(image, **options), expected)
+
+
+@pytest.mark.parametrize("scale", [Fraction(1, 15000), Fraction(1, 1000)], ids=str)
+def test_kernels_much_wider_than_the_image(scale):
+    """Nearly the mean of the image repeated: all pixels count alike."""
+    image = torch.rand(2, 1, 5, 7, dtype=torch.float64, requires_grad=True)
+    out = resize(image, scale=scale, padding_mode="circular")
+    expected = image.detach().mean((2, 3), keepdim=True)
+    torch.testing.assert_close(out, expected, rtol=0, atol=0.1 * float(scale) + 1e-6)
+    (gradient,) = torch.autograd.grad(out.sum(), image)
+    torch.testing.assert_close(
+        gradient, torch.full_like(gradient, 1 / 35), rtol=0, atol=float(scale) + 1e-6
+    )
+
+
+def test_kernels_of_200_pixels():
+    line = torch.rand(1, 1, 300, dtype=torch.float64)
+    out = resize(line, scale=1, kernel=BoxKernel(200, ndim=1), padding_mode="circular")
+    wide = torch.cat([line, line], -1)[0, 0]
+    edges = (wide[:300] + wide[200:500].roll(0)) / 2
+    expected = [(wide[n + 1 : n + 200].sum() + edges[n]) / 200 for n in range(300)]
+    torch.testing.assert_close(out[0, 0].roll(-100), torch.stack(expected))

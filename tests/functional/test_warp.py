@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 from torch import Tensor
@@ -25,6 +25,7 @@ from contconv.kernels import (
     LanczosKernel,
     SplineKernel,
 )
+from tests.combinations import pairs
 
 F64 = torch.float64
 AFFINE = torch.tensor([[0.913, 0.317, -1.219], [-0.411, 1.137, 2.311]], dtype=F64)
@@ -95,10 +96,12 @@ def test_spline_of_coefficients_is_scipy(degree):
     torch.testing.assert_close(out[0].detach(), torch.from_numpy(expected))
 
 
-@pytest.mark.parametrize("turns", range(-5, 6))
-@pytest.mark.parametrize("size", [7, 8])
-@pytest.mark.parametrize("kernel", ["box", "linear", "cubic", "lanczos3"])
-@pytest.mark.parametrize("antialias", [False, True])
+@pairs(
+    turns=[-3, -1, 0, 1, 2, 5],
+    size=[7, 8],
+    kernel=["box", "linear", "cubic", "lanczos3"],
+    antialias=[False, True],
+)
 def test_quarter_turns(turns, size, kernel, antialias):
     image = torch.randn(1, 2, size, size)
     out = warp(image, kernel, rotation(90 * turns, size), antialias=antialias)
@@ -168,9 +171,11 @@ def scaling(in_size: int, out_size: int) -> tuple[float, float]:
     return step, (in_size - 1) / 2 - step * (out_size - 1) / 2
 
 
-@pytest.mark.parametrize("kernel", ["box", "linear", "cubic", "lanczos3", "gaussian"])
-@pytest.mark.parametrize("size", [(20, 30), (13, 60), (75, 17), (90, 80), (7, 9)])
-@pytest.mark.parametrize("mode", ["zeros", "replicate"])
+@pairs(
+    kernel=["box", "linear", "cubic", "lanczos3", "gaussian"],
+    size=[(20, 30), (13, 60), (75, 17), (90, 80), (7, 9)],
+    mode=["zeros", "replicate"],
+)
 def test_antialias_of_a_scale_is_resize(kernel, size, mode):
     """Ties of the box too: its edges fall on pixels."""
     image = torch.randn(1, 2, 40, 60, dtype=F64)
@@ -315,9 +320,7 @@ KERNELS = {
 }
 
 
-@pytest.mark.parametrize("antialias", [False, True])
-@pytest.mark.parametrize("kernel", KERNELS)
-@pytest.mark.parametrize("name", GIVEN)
+@pairs(name=[*GIVEN], kernel=[*KERNELS], antialias=[False, True])
 def test_derivatives(name, kernel, antialias):
     """To image, transform and parameters; twice, and forward."""
     torch.manual_seed(1)
@@ -497,7 +500,6 @@ def test_refused_angles(degrees):
         rotation(degrees, 8)
 
 
-@settings(deadline=None, derandomize=True, max_examples=80)
 @given(st.lists(st.integers(0, 4), max_size=5), st.lists(st.integers(0, 4), max_size=5))
 def test_any_shapes(image, transform):
     """A result of the right shape, or an error that names what is wrong."""

@@ -43,14 +43,20 @@ def exact_window(g: Fraction, width: Fraction) -> tuple[int, int, bool, bool]:
     return (*ends, low.denominator == 1, high.denominator == 1)
 
 
-@pytest.mark.parametrize("up", range(1, 13), ids="up{}".format)
-def test_windows_are_exact(up):
-    """Every ratio of 1..12 over 1..12, sizes 1..64, supports 1..7."""
-    for scale in (ratio for ratio in RATIOS if ratio.numerator == up):
-        for in_size in range(1, 65):
+@pytest.mark.parametrize(
+    "up, down, sizes, supports",
+    [
+        *((up, 5, 9, 5) for up in range(1, 6)),
+        *(pytest.param(up, 12, 64, 7, marks=pytest.mark.slow) for up in range(1, 13)),
+    ],
+)
+def test_windows_are_exact(up, down, sizes, supports):
+    """Of all ratios over 1 to ``down``, all sizes and supports up to the largest."""
+    for scale in (r for r in RATIOS if r.numerator == up and r.denominator <= down):
+        for in_size in range(1, sizes + 1):
             out_size = math.ceil(scale * in_size)
             grid = [position(n, in_size, out_size, scale) for n in range(out_size)]
-            for support in range(1, 8):
+            for support in range(1, supports + 1):
                 axis = axis_of(in_size, scale, support)
                 numbers = axis.position(torch.arange(out_size)).tolist()
                 assert [Fraction(number, axis.unit) for number in numbers] == grid
@@ -61,7 +67,7 @@ def test_windows_are_exact(up):
                 assert axis.has_ties == any(tie for _, _, tie, _ in expected), axis
 
 
-@pytest.mark.parametrize("scale", [r for r in RATIOS if r < 1], ids=str)
+@pytest.mark.parametrize("scale", [r for r in RATIOS if r < 1][::3], ids=str)
 def test_stretched_windows_are_exact(scale):
     """Antialiasing widens the support to support / scale."""
     for in_size in (1, 2, 5, 12, 33):

@@ -232,10 +232,7 @@ def test_bad_gaussian_size():
         (lambda: BoxKernel(-1), "width must be at least 1, got -1"),
         (lambda: CubicKernel(float("nan")), "a must be finite, got nan"),
         (lambda: LinearKernel(ndim=0), "ndim must be at least 1, got 0"),
-        (
-            lambda: BoxKernel(ndim=4),
-            "kernel_size must have 1 to 3 axes, got (1, 1, 1, 1)",
-        ),
+        (lambda: BoxKernel(ndim=4), "ndim must be 1 to 3, got 4"),
     ],
     ids=["lobes", "width", "a", "no axes", "four axes"],
 )

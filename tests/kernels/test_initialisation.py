@@ -12,9 +12,11 @@ from contconv.kernels import ContinuousKernel, CosineKernel, MLPKernel, initiali
 from contconv.kernels.head import SPECTRA
 from experiments import RESULTS
 from experiments.claims import initialisation, spectra
+from tests.combinations import pairs
 
 LAYERS = {1: ContinuousConv1d, 2: ContinuousConv2d, 3: ContinuousConv3d}
 CONVS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+DEEP = [("cosine", 0.93), ("mlp", 1.1), ("cosine", 1.1)]
 KERNELS = pytest.mark.parametrize("kernel", ["cosine", "mlp"])
 
 
@@ -27,10 +29,7 @@ def rms(values: torch.Tensor) -> float:
     return values.double().square().mean().sqrt().item()
 
 
-@KERNELS
-@pytest.mark.parametrize("ndim", [1, 2, 3])
-@pytest.mark.parametrize("scale", [0.71, 1.37])
-@pytest.mark.parametrize("groups", [1, 8], ids="groups{}".format)
+@pairs(kernel=["cosine", "mlp"], ndim=[1, 2, 3], scale=[0.71, 1.37], groups=[1, 8])
 @torch.no_grad()
 def test_one_layer_responds_as_a_convolution(kernel, ndim, scale, groups):
     """To white noise; 15% is three standard deviations of what chance does here."""
@@ -76,8 +75,13 @@ def test_spectra_are_those_that_were_found():
     assert found == SPECTRA
 
 
-@KERNELS
-@pytest.mark.parametrize("scale", [0.93, 1.1])
+@pytest.mark.parametrize(
+    "kernel, scale",
+    [
+        ("mlp", 0.93),
+        *(pytest.param(*row, marks=pytest.mark.slow) for row in DEEP),
+    ],
+)
 def test_activations_keep_their_scale_through_20_layers(kernel, scale):
     """Networks with ReLU; the whole study is `experiments.claims.initialisation`."""
     config = initialisation.Config(channels=32, images=2, seeds=6)

@@ -9,6 +9,7 @@ from torch.nn import functional
 from contconv import ContinuousConv2d, continuous_conv
 from contconv.kernels import SplineKernel
 from experiments.claims import initialisation
+from tests.combinations import pairs
 
 DEGREES = pytest.mark.parametrize("degree", [1, 2, 3])
 
@@ -89,9 +90,7 @@ def test_as_many_parameters_as_a_convolution():
     assert kernel.head.shape == (6, 2, 12)
 
 
-@pytest.mark.parametrize("degree", ["1", "2", "3"])
-@pytest.mark.parametrize("relu", [False, True], ids="relu{}".format)
-@pytest.mark.parametrize("scale", [0.9, 1.1])
+@pairs(degree=["1", "2", "3"], relu=[False, True], scale=[0.9, 1.1])
 def test_activations_neither_vanish_nor_explode_through_20_layers(
     degree, relu, scale, monkeypatch
 ):

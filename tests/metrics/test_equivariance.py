@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from contconv._grid.padding import PADDING_MODES
 from contconv.metrics import shift_equivariance
+from tests.combinations import pairs
 from tests.metrics.networks import Recorder, noise, nothing, seeded, shift_between
 
 # What scikit-image calls the padding modes.
@@ -33,16 +34,16 @@ def plain_similarity(net, image, moved, way, mode, border):
     return (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
 
 
-@pytest.mark.parametrize("mode", PADDING_MODES)
-@pytest.mark.parametrize("border", [0, 2])
-@pytest.mark.parametrize(
-    "stride, scale, factors",
-    [((4, 4), None, (1 / 4, 1 / 4)), ((2, 3), (0.4, 0.3), (0.4, 0.3))],
-    ids=["quarter", "given"],
+@pairs(
+    case={
+        "quarter": ((4, 4), None, (1 / 4, 1 / 4)),
+        "given": ((2, 3), (0.4, 0.3), (0.4, 0.3)),
+    },
+    border=[0, 2],
+    mode=PADDING_MODES,
 )
-def test_shift_equivariance_is_what_the_paper_says(
-    stride, scale, factors, border, mode
-):
+def test_shift_equivariance_is_what_the_paper_says(case, border, mode):
+    stride, scale, factors = case
     images = noise(6, 2, 32, 24)
     net = nn.Conv2d(2, 5, 3, stride=stride, padding=1, dtype=torch.float64)
     recorder = Recorder(net)

@@ -89,9 +89,9 @@ def test_every_parameter_learns():
     ("shape", "scale", "threads"),
     [
         ((170, 190), 2.7, 1),
-        ((170, 190), 2.7, 2),
-        ((180, 170), 2, 1),
-        ((165, 170), (3.3, 1.37), 2),
+        pytest.param((170, 190), 2.7, 2, marks=pytest.mark.slow),
+        pytest.param((180, 170), 2, 1, marks=pytest.mark.slow),
+        pytest.param((165, 170), (3.3, 1.37), 2, marks=pytest.mark.slow),
         ((40, 800), 1, 1),
         ((5, 1500), 1.5, 1),
         ((330, 20), (1.2, 8), 1),

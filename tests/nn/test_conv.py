@@ -14,6 +14,7 @@ from torch.func import functional_call
 
 from contconv import ContinuousConv1d, ContinuousConv2d, ContinuousConv3d
 from contconv.kernels import CosineKernel
+from tests.combinations import pairs
 
 LAYERS: dict[int, Any] = {1: ContinuousConv1d, 2: ContinuousConv2d, 3: ContinuousConv3d}
 CONVS: dict[int, Any] = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -58,9 +59,11 @@ def assert_same_with_gradients(actual: Tensor, expected: Tensor, leaves: list) -
     )
 
 
-@pytest.mark.parametrize("groups", [1, 2, 4], ids=["dense", "groups", "depthwise"])
-@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
-@in_each_dimension
+@pairs(
+    ndim=[1, 2, 3],
+    mode=["zeros", "reflect", "replicate", "circular"],
+    groups=[1, 2, 4],
+)
 def test_is_a_convolution_at_scale_one(ndim, mode, groups):
     size = (3, 5, 3)[:ndim]
     options: dict[str, Any] = {"groups": groups, "padding_mode": mode}

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from contconv.nn import schedules
+from tests.combinations import pairs
 
 OVERALL = [Fraction(1, 4), 0.25, 3, 0.3137, (0.25, 1), (Fraction(2, 7), 1.9), 1]
 
@@ -22,9 +23,11 @@ def make(kind: str, layers: int, overall):
     return getattr(schedules, kind)(layers, overall)
 
 
-@pytest.mark.parametrize("overall", OVERALL, ids=str)
-@pytest.mark.parametrize("layers", [2, 3, 7, 20])
-@pytest.mark.parametrize("kind", ["equal", "alternating", "random", "jittered"])
+@pairs(
+    kind=["equal", "alternating", "random", "jittered"],
+    layers=[2, 3, 7, 20],
+    overall=OVERALL,
+)
 def test_product_is_exact(kind, layers, overall):
     torch.manual_seed(0)
     sequence = make(kind, layers, overall)

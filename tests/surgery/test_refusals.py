@@ -32,7 +32,7 @@ LEFT = {
     "tied": (tied(), "another layer has the same weight"),
     "complex": (nn.Conv2d(1, 1, 3, 2, dtype=torch.complex64), "torch.complex64"),
     "maximum": (nn.MaxPool2d(2), "a maximum is no sum of pixels"),
-    "mean": (nn.AvgPool2d(2), "no convolution follows"),
+    "mean": (nn.AvgPool2d(3, 2), "its windows are no blocks side by side"),
     "corners": (
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True),
         "align_corners=True",

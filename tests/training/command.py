@@ -11,6 +11,7 @@ import sys
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -24,16 +25,56 @@ CONTEXT.set_forkserver_preload(["torch._dynamo", "training.loop", __name__])
 
 
 def start(
-    arguments: list[object], said: Path, environment: dict[str, str] | None = None
+    arguments: list[object],
+    said: Path,
+    environment: dict[str, str] | None = None,
+    last: int | None = None,
 ) -> BaseProcess:
-    """Start a training of one thread; ``said`` is what it prints."""
+    """Start a training of one thread.
+
+    Args:
+        arguments: Of the command.
+        said: What it prints.
+        environment: Variables.
+        last: The step after which it waits for `let_go`, or else to be killed: so that
+            the one who kills may be slow.
+    """
     texts = list(map(str, arguments))
-    process = CONTEXT.Process(target=_train, args=(texts, said, environment or {}))
+    process = CONTEXT.Process(
+        target=_train, args=(texts, said, environment or {}, last)
+    )
     process.start()
     return process
 
 
-def _train(arguments: list[str], said: Path, environment: dict[str, str]) -> None:
+def let_go(said: Path) -> None:
+    """Let trainings that wait go on."""
+    _sign(said).touch()
+
+
+def _sign(said: Path) -> Path:
+    return said.with_name("go on")
+
+
+def _wait_after(last: int, sign: Path) -> None:
+    """Wait in every line of the log from a step on, for some minutes at most."""
+    write = log.JsonLines.write
+
+    def waiting(self: log.JsonLines, kind: str, record: dict[str, Any]) -> None:
+        write(self, kind, record)
+        for _ in range(200_000):
+            if record.get("steps", 0) < last or sign.exists():
+                return
+            time.sleep(0.005)
+
+    log.JsonLines.write = waiting
+
+
+def _train(
+    arguments: list[str], said: Path, environment: dict[str, str], last: int | None
+) -> None:
+    if last is not None:
+        _wait_after(last, _sign(said))
     file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(file, stream)
@@ -84,8 +125,8 @@ def torchrun(arguments: list[object], module: str = "training") -> str:
 
 
 def ended(process: BaseProcess) -> int | None:
-    """The exit code of a process that ends by itself, soon."""
-    process.join(250)
+    """The exit code of a process that ends by itself."""
+    process.join()
     return process.exitcode
 
 

@@ -140,10 +140,10 @@ def test_folder_in_its_place(tmp_path):
         Training().restore(tmp_path)
 
 
-def test_other_sealed_file(tmp_path):
-    hashed_safetensors.write(
-        tmp_path / NEWEST, {"images": torch.ones(2)}, {"classes": []}
-    )
+@pytest.mark.parametrize("notes", [{"classes": []}, {"format": 1, "config": {}}])
+def test_other_sealed_file(tmp_path, notes):
+    """Of decoded images, or of a network."""
+    hashed_safetensors.write(tmp_path / NEWEST, {"images": torch.ones(2)}, notes)
     with pytest.raises(CheckpointError, match="no checkpoint of a training"):
         Training().restore(tmp_path)
 

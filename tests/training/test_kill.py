@@ -31,9 +31,10 @@ def uninterrupted(data, tmp_path_factory):
 
 def test_sigterm(data, uninterrupted, tmp_path):
     said, out = tmp_path / "said", tmp_path / "run"
-    process = command.start([*data, *RECIPE, "--out", out], said)
+    process = command.start([*data, *RECIPE, "--out", out], said, last=13)
     command.wait_for(out, 13, process)
     process.terminate()
+    command.let_go(said)
     assert command.ended(process) == 128 + signal.SIGTERM == 143
     steps = max(step for _, step, _ in command.losses(out))
     assert f"stopped by SIGTERM after step {steps}; saved in {out}" in said.read_text()
@@ -43,6 +44,7 @@ def test_sigterm(data, uninterrupted, tmp_path):
     command.assert_same(out, uninterrupted)
 
 
+@pytest.mark.slow
 def test_sigkill_again_and_again(data, uninterrupted, tmp_path):
     """At moments that have nothing to do with steps or files."""
     said, out = tmp_path / "said", tmp_path / "run"
@@ -51,7 +53,7 @@ def test_sigkill_again_and_again(data, uninterrupted, tmp_path):
         np.random.default_rng(),
     )
     for steps in (1, 8, 15, 22):
-        process = command.start(arguments, said)
+        process = command.start(arguments, said, last=steps + 4)
         command.wait_for(out, steps, process)
         time.sleep(chance.uniform(0, 0.05))
         process.kill()

@@ -33,6 +33,7 @@ def alone(data, tmp_path_factory):
     return folder / "run"
 
 
+@pytest.mark.slow
 def test_torchrun(data, alone, tmp_path):
     out = tmp_path / "run"
     shown = command.torchrun([*data, *RECIPE, "--out", out])
@@ -41,6 +42,7 @@ def test_torchrun(data, alone, tmp_path):
     assert_close(out, alone)
 
 
+@pytest.mark.slow
 def test_resume_in_two_processes(data, alone, tmp_path):
     """From a checkpoint of two, bit for bit; from one of one, up to rounding."""
     said, out = tmp_path / "said", tmp_path / "two"

@@ -220,6 +220,7 @@ def write(folder):
     return folder
 
 
+@pytest.mark.slow
 def test_torchrun(tmp_path):
     """Two processes share every batch: the losses are those of one, to rounding."""
     source = write(tmp_path / "set")

@@ -5,16 +5,22 @@ They are safetensors files. That package, an extra, is needed to read and to wri
 
 import hashlib
 import json
-import os
+import secrets
+import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
+from contconv._files.whole import write_whole
+
 # Stands where the digest will, while the digest is taken.
 _BLANK = b"0" * 64
+
+# In bytes, as in safetensors itself: JSON takes many times as much memory.
+_LONGEST_HEADER = 100_000_000
 
 
 class DamagedError(Exception):
@@ -28,42 +34,31 @@ def write(
     *,
     before: Path | None = None,
 ) -> None:
-    """Write tensors and notes.
-
-    A file beside the target is written, forced to the disk, and renamed: whatever
-    happens meanwhile, the target is the old file or the new one.
+    """Write tensors and notes, as `write_whole` does.
 
     Args:
         path: A safetensors file.
         tensors: What it holds; of any device and memory layout.
         notes: What JSON can hold.
         before: Where the old file goes; it is lost unless given.
+
+    Raises:
+        OSError: If the file cannot be written; the old one stays.
+        TypeError, ValueError: If JSON cannot hold the notes.
     """
     from safetensors.torch import save
 
-    own = {name: _own(tensor) for name, tensor in tensors.items()}
-    texts = {"notes": json.dumps(notes), "sha256": _BLANK.decode()}
-    content = save(own, texts)
-    digest = hashlib.sha256(content).hexdigest().encode()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with partial.open("wb") as file:
-        file.write(content.replace(_BLANK, digest, 1))
-        file.flush()
-        os.fsync(file.fileno())
-    if before and path.exists():
-        os.replace(path, before)
-    os.replace(partial, path)
-    sync(path.parent)
+    def fill(file: BinaryIO) -> None:
+        own = {name: _own(tensor) for name, tensor in tensors.items()}
+        # Random, so that it is nowhere else: not in the notes either.
+        mark = secrets.token_hex(len(_BLANK) // 2)
+        content = save(own, {"notes": json.dumps(notes), "sha256": mark})
+        place = content.index(mark.encode())
+        file.write(content[:place])
+        file.write(_digest(content, place).encode())
+        file.write(memoryview(content)[place + len(_BLANK) :])
 
-
-def sync(folder: Path) -> None:
-    """Force the names of a folder's files to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    write_whole(path, fill, before=before)
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -73,17 +68,21 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         DamagedError: If one bit is not as it was written, or it never was such a file.
         OSError: If the file cannot be read.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load
 
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DamagedError(f"{path} is no file")
     content = path.read_bytes()
     texts = _texts(content, path)
     if _digest(content, content.find(texts["sha256"].encode())) != texts["sha256"]:
         raise DamagedError(f"{path} is damaged: its content does not match its SHA-256")
     try:
-        return load(content), json.loads(texts["notes"])
-    except (SafetensorError, ValueError) as error:
+        tensors, notes = load(content), json.loads(texts["notes"])
+    except Exception as error:  # of a file by hand, whatever it is
         raise DamagedError(f"{path} cannot be read: {error}") from None
+    if not isinstance(notes, dict):
+        raise DamagedError(f"{path} cannot be read: its notes are no JSON object")
+    return tensors, notes
 
 
 def _own(tensor: Tensor) -> Tensor:
@@ -105,9 +104,11 @@ def _texts(content: bytes, path: Path) -> dict[str, str]:
     """The notes and the digest, from the header: a length, then JSON."""
     length = int.from_bytes(content[:8], "little")
     try:
+        if length > _LONGEST_HEADER:
+            raise ValueError
         texts = json.loads(content[8 : 8 + length])["__metadata__"]
         if set(texts) == {"notes", "sha256"} and len(texts["sha256"]) == len(_BLANK):
-            return texts
+            return {key: str(text) for key, text in texts.items()}
     except (ValueError, KeyError, TypeError, RecursionError):
         pass
     if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":

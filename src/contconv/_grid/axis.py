@@ -28,8 +28,8 @@ class Axis:
         down: Denominator of the scale.
         support: Width of the kernel, in input pixels.
         antialias: Stretch the kernel to ``support * down / up`` where the axis shrinks.
-        start: Where the first output pixel falls, as `position` has it; centred as in
-            Eq. 2 unless given.
+        start: Where the first output pixel falls, as `position` has it: `Placement`
+            says which; centred as in Eq. 2 unless given.
     """
 
     in_size: int
@@ -42,6 +42,8 @@ class Axis:
 
     def __post_init__(self) -> None:
         """Refuse what int64 cannot hold."""
+        if torch.compiler.is_exporting():
+            return  # the sizes are symbols, of which nothing is known but a bound
         largest = max(self.up, self.down) * (
             2 * self.in_size + 2 * self.out_size + self.support
         ) + abs(self.start or 0)
@@ -63,9 +65,20 @@ class Axis:
         return self.antialias and self.up < self.down
 
     @property
+    def kernel_pixel(self) -> int:
+        """Half a pixel of the (stretched) kernel, in the whole numbers of this axis."""
+        # Without a condition: compiled graphs would each hold for one of its outcomes.
+        return torch.sym_max(self.up, self.down) if self.antialias else self.up  # type: ignore
+
+    @property
     def reach(self) -> int:
         """Half the width of the (stretched) kernel, in ``1 / (2 * up)`` pixels."""
-        return self.support * (self.down if self.stretched else self.up)
+        return self.support * self.kernel_pixel
+
+    @property
+    def hits_pixels(self) -> bool:
+        """Whether every output pixel falls on an input pixel, and none is stretched."""
+        return self.up == 1 and self.position(0) % 2 == 0 and not self.stretched
 
     @property
     def phases(self) -> int:
@@ -81,12 +94,19 @@ class Axis:
 
     def first_neighbor(self, n: IntOrTensor) -> IntOrTensor:
         """The lowest input pixel in the support of output pixel ``n``; any sign."""
+        return self._pixel_below(n, self.unit - 1 - self.reach)
+
+    def nearest_pixel(self, n: IntOrTensor) -> IntOrTensor:
+        """The input pixel nearest to output pixel ``n``, of two the later; any sign."""
+        return self._pixel_below(n, self.up)
+
+    def _pixel_below(self, n: IntOrTensor, offset: int) -> IntOrTensor:
+        """The last input pixel at or before the position of ``n`` and an offset."""
         # Shifted by whole pixels to stay above zero: exported graphs truncate integer
         # division instead of flooring it.
-        below = self.reach + self.out_size * self.down + abs(self.start or 0)
-        pixels = -(-below // self.unit)
-        lowest = self.position(n) - self.reach + self.unit * pixels
-        return (lowest + self.unit - 1) // self.unit - pixels
+        below = abs(offset) + self.out_size * self.down + abs(self.start or 0)
+        pixels = below // self.unit + 1
+        return (self.position(n) + offset + self.unit * pixels) // self.unit - pixels
 
     @property
     def has_ties(self) -> bool:

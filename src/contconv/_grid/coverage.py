@@ -22,6 +22,7 @@ def coverage(
     *,
     axes: int = 2,
     padding: Padding | None = None,
+    align: str = "center",
 ) -> tuple[dict[Fraction, int], ...]:
     """Which distances a kernel is evaluated at, and by how many output pixels.
 
@@ -34,6 +35,7 @@ def coverage(
         kernel_size: Width of the kernel in input pixels, for all axes or for each.
         axes: How many axes the image has.
         padding: How the grid lies, as in `continuous_conv`.
+        align: Where it lies without padding.
 
     Returns:
         For each axis, from the lowest to the highest distance in input pixels, at how
@@ -55,14 +57,15 @@ def coverage(
         widths,
         scale,
         None,
-        placements=as_placements(padding, widths),
+        placements=as_placements(padding, widths, align),
     )
     return tuple(_distances(axis) for axis in grid)
 
 
 def _distances(axis: Axis) -> dict[Fraction, int]:
-    n = torch.arange(axis.out_size)
-    pixel = axis.first_neighbor(n)[:, None] + torch.arange(axis.taps)
+    n = torch.arange(axis.out_size, device="cpu")
+    tap = torch.arange(axis.taps, device="cpu")
+    pixel = axis.first_neighbor(n)[:, None] + tap
     distance = axis.position(n)[:, None] - axis.unit * pixel
     distance = distance[distance.abs() <= axis.reach]
     values, counts = distance.unique(return_counts=True)

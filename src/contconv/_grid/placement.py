@@ -1,4 +1,4 @@
-"""Placement: size and first position of a grid that lies as a plain convolution's."""
+"""Placement: where the grid of an axis lies, and how many pixels a scale gives it."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -11,9 +11,9 @@ from contconv._runtime.arguments import per_axis
 class Placement(NamedTuple):
     """Where the output pixels of an axis lie, at any scale and input size.
 
-    A continuous layer's own grid covers the input's extent and is centred on it. That
-    of ``nn.Conv2d`` is counted from the first pixel, and has a size of its own. Whole
-    numbers say both, so that nothing is rounded.
+    A continuous layer's own grid covers the input's extent and is centred on it. Others
+    are counted from the first pixel or its boundary, and that of ``nn.Conv2d`` has a
+    size of its own. Whole numbers say all this, so that nothing is rounded.
 
     Args:
         more: Pixels beyond the input that count for the size, which is ``ceil(scale *
@@ -47,6 +47,8 @@ class Placement(NamedTuple):
 
     def __str__(self) -> str:
         """In words."""
+        if self == _EDGE:
+            return "first edge on first edge"
         words = []
         if self.more:
             words.append(f"{Fraction(self.more, self.parts)} pixels more")
@@ -70,16 +72,38 @@ def conv_placement(width: int, before: int, after: int) -> Placement:
 
 Placements: TypeAlias = tuple[Placement, ...]
 
-
 Padding: TypeAlias = int | Sequence[int]
 
+# Half an output pixel less half an input pixel: the first boundaries coincide.
+_EDGE = Placement(pixels=-1, outputs=1)
 
-def as_placements(padding: Any, kernel_size: Sequence[int]) -> Placements | None:
-    """For each axis, the placement of a convolution with so much padding.
+_ALIGNED = {"center": Placement(), "edge": _EDGE, "first": Placement(pixels=0)}
+
+# What `align` may be.
+ALIGNMENTS = tuple(_ALIGNED)
+
+
+def as_placements(
+    padding: Any, kernel_size: Sequence[int], align: Any = "center"
+) -> Placements | None:
+    """For each axis, where the grid lies: as padding says, or else ``align``.
 
     None is a centred grid; placements stay what they are.
     """
-    if padding is None or _are_placements(padding):
+    if not isinstance(align, str) or align not in _ALIGNED:
+        raise ValueError(
+            f"align must be one of {list(ALIGNMENTS)}, got {align!r}: both extents "
+            "centred, the first boundary of the output on that of the input, or the "
+            "first pixel on the first"
+        )
+    if padding is None:
+        aligned = (_ALIGNED[align],) * len(kernel_size)
+        return None if align == "center" else aligned
+    if align != "center":
+        raise ValueError(
+            f"padding and align={align!r} both say where the grid lies; leave out one"
+        )
+    if _are_placements(padding):
         return padding
     values = per_axis(padding, len(kernel_size), "padding")
     for value in values:
@@ -92,6 +116,16 @@ def as_placements(padding: Any, kernel_size: Sequence[int]) -> Placements | None
             raise ValueError(f"padding must not be negative, got {value}")
     pairs = zip(kernel_size, map(int, values), strict=True)
     return tuple(conv_placement(width, pixels, pixels) for width, pixels in pairs)
+
+
+def as_argument(placements: Placements | None) -> str:
+    """How the grid lies, as `repr` shows an argument; empty if it is centred."""
+    if placements is None:
+        return ""
+    for name, one in _ALIGNED.items():
+        if set(placements) == {one}:
+            return f"align={name!r}"
+    return f"grid=({'; '.join(map(str, placements))})"
 
 
 def _are_placements(value: Any) -> bool:

@@ -30,8 +30,7 @@ def as_ratio(scale: Any) -> Ratio:
     if isinstance(scale, bool) or not isinstance(scale, Real):
         raise TypeError(
             "scale must be an int, a float or a Fraction, or one of these per axis, "
-            f"got {type(scale).__name__}; convert it first, for instance with "
-            "Fraction(text), tensor.item() or array.tolist()"
+            f"got {type(scale).__name__}{_way_out(scale)}"
         )
     if not math.isfinite(scale) or scale <= 0:
         raise ValueError(f"scale must be positive and finite, got {scale}")
@@ -46,6 +45,15 @@ def as_ratio(scale: Any) -> Ratio:
         )
     # A NumPy integer would stay one, and overflow where Python's grow.
     return Ratio(int(exact.numerator), int(exact.denominator))
+
+
+def _way_out(scale: Any) -> str:
+    """What to write instead of something that holds numbers."""
+    if isinstance(scale, str):
+        return f"; for instance Fraction({scale!r}) makes a number of it"
+    if hasattr(scale, "tolist"):
+        return "; pass scale.tolist(), or learn it as a LearnableScale of a layer"
+    return ""
 
 
 def as_ratios(scale: Any, ndim: int) -> tuple[Ratio, ...]:

@@ -30,6 +30,7 @@ def axis_taps(
     tap = torch.arange(axis.taps, device=device)
     pixel = axis.first_neighbor(n)[:, None] + tap
     distance, weight = weigh(axis, n, pixel, dtype)
+    pixel = _within(pixel, weight)
     return _padded(pixel, distance, weight, axis.in_size, padding_mode)
 
 
@@ -46,11 +47,10 @@ def weigh(
     """
     distance = axis.position(n)[:, None] - axis.unit * pixel
     edge = axis.reach - distance.abs()
-    unit = 2 * axis.down if axis.stretched else axis.unit
     weight = (edge.sign() + 1).to(dtype) / 2
-    if axis.stretched:
-        weight = weight * (axis.up / axis.down)
-    return distance.to(dtype) / unit, weight
+    if axis.antialias:
+        weight = weight * (axis.up / axis.kernel_pixel)
+    return distance.to(dtype) / (2 * axis.kernel_pixel), weight
 
 
 def point_taps(
@@ -68,7 +68,16 @@ def point_taps(
     with torch.no_grad():
         edge = support / 2 - distance.abs()
         weight = (edge.sign() + 1) / 2 + 0 * edge  # NaN where the position is none
+        pixel = _within(pixel, weight)
     return _padded(pixel, distance, weight, in_size, padding_mode)
+
+
+def _within(pixel: Tensor, weight: Tensor) -> Tensor:
+    """The first pixel of the support in the place of those beyond it.
+
+    They count nothing, but a NaN times 0 is one.
+    """
+    return torch.where(weight == 0, pixel[..., :1], pixel)
 
 
 def _padded(

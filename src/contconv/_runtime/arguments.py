@@ -39,7 +39,7 @@ def as_sizes(size: Any, ndim: int, name: str = "size") -> tuple[int, ...]:
 
 
 def check_floating(value: Any, name: str) -> None:
-    """Raise unless it is a tensor of real floating-point numbers."""
+    """Raise TypeError unless the value is a tensor of real floating-point numbers."""
     if not isinstance(value, Tensor):
         raise TypeError(
             f"{name} must be a tensor, got {type(value).__name__}; convert it first, "
@@ -64,7 +64,7 @@ def as_count(value: Any, name: str) -> int:
 
 
 def check_callable(value: Any, name: str) -> None:
-    """Raise unless it can be called."""
+    """Raise TypeError unless the value can be called."""
     if not callable(value):
         raise TypeError(
             f"{name} must be a function of images, such as a module, "

@@ -1,4 +1,4 @@
-"""Mixed precision: what torch.autocast says, and how to work beneath it."""
+"""Mixed precision: the dtype of torch.autocast, and a way to switch it off."""
 
 from contextlib import AbstractContextManager, nullcontext
 

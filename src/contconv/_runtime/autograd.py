@@ -1,15 +1,19 @@
-"""Whether a call is traced or transformed, and what it may consist of then."""
+"""Tracing and transforms: whether a compiler, functorch or forward mode looks on."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from contconv._runtime.numberless import has_numbers
+
 # Of torch.autograd.grad(is_grads_batched=True), which is no transform of torch.func.
 _BATCHED: Any = torch._C._parse_dispatch_key("Batched")
+
+Function = TypeVar("Function")
 
 _FAKE = torch._C._TorchDispatchModeKey.FAKE
 
@@ -34,7 +38,7 @@ def is_batched(gradient: Tensor) -> bool:
 
 
 def is_compiled() -> bool:
-    """Whether torch.compile traces the call: it follows operators of our own."""
+    """Whether torch.compile traces the call, which can call custom operators."""
     return (
         torch.compiler.is_compiling()
         and not torch.compiler.is_exporting()
@@ -42,8 +46,13 @@ def is_compiled() -> bool:
     )
 
 
+def has_values(*tensors: Tensor) -> bool:
+    """Whether values may be looked at: not of tensors that are shapes, nor traced."""
+    return not is_transformed() and all(map(has_numbers, tensors))
+
+
 def is_transformed() -> bool:
-    """Whether a call is traced or transformed, by anything but autograd.
+    """Whether anything but plain autograd traces or transforms the call.
 
     Then it may neither write tensors in place nor use custom autograd functions: it is
     made of torch's operators alone, and of our own where `is_compiled`. Nor may it read
@@ -78,3 +87,12 @@ def untraced() -> AbstractContextManager[None]:
     if has_symbolic_sizes() and not torch.compiler.is_compiling():
         return _untraced()
     return nullcontext()
+
+
+def constant_in_graphs(function: Function) -> Function:
+    """Let a compiler call the function once, and hold its result for a constant.
+
+    As `torch.compiler.assume_constant_result` does, which would load the compiler.
+    """
+    function._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return function

@@ -1,4 +1,4 @@
-"""Refuses what cannot fit, before anything is allocated."""
+"""Memory: refusal of outputs that cannot fit, before anything is allocated."""
 
 import os
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def check_fits(
 def shortage(
     shape: Sequence[int], itemsize: int, extra: int, device: torch.device
 ) -> str | None:
-    """What to say if an output and its intermediate tensors exceed all memory.
+    """The error message if an output and its intermediate tensors exceed all memory.
 
     Args:
         shape: The shape of the output.

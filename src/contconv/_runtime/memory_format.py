@@ -16,7 +16,7 @@ _CLASH = 1024
 def channels_last(
     image: Float[Tensor, "n c *in_shape"],
 ) -> Float[Tensor, "n *in_shape c"]:
-    """Really contiguous: a view would make every product slow."""
+    """A contiguous copy with the channels last: of a view, products are slow."""
     pixels = image.movedim(1, -1)
     if is_transformed() or pixels.is_contiguous():
         return pixels.contiguous()

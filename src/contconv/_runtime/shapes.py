@@ -17,6 +17,7 @@ if TYPE_CHECKING or find_spec("jaxtyping"):
     from jaxtyping import Float as Float
     from jaxtyping import Int as Int
     from jaxtyping import Num as Num
+    from jaxtyping import Shaped as Shaped
 else:
 
     class Plain:
@@ -25,4 +26,4 @@ else:
         def __class_getitem__(cls, item: tuple[Any, str]) -> Any:
             return item[0]
 
-    Float = Int = Num = Plain
+    Float = Int = Num = Shaped = Plain

@@ -1,6 +1,9 @@
 """Numbers and paragraphs as people read them: bytes, counts, times, wrapped lines."""
 
-from textwrap import TextWrapper
+from collections.abc import Container, Iterable, Sequence
+from fractions import Fraction
+from itertools import zip_longest
+from textwrap import TextWrapper, wrap
 
 # Units, and how many of each make one of the next.
 _COUNTS = [("", 1000), ("k", 1000), ("M", 1000), ("G", 1000), ("T", 1000), ("P", 1000)]
@@ -9,13 +12,51 @@ _COUNTS = [("", 1000), ("k", 1000), ("M", 1000), ("G", 1000), ("T", 1000), ("P",
 _TIMES = [("ms", 1000), ("s", 60), ("min", 60), ("h", 24), ("days", 365)]
 
 
-_WIDTH = 88
+_WIDTH, _TABLE_WIDTH = 88, 100
 
 
 def wrapped(text: str, start: str = "") -> str:
     """The text after ``start``, in lines that end where the others do."""
     wrapper = TextWrapper(_WIDTH, start, " " * len(start), break_on_hyphens=False)
     return "\n".join(wrapper.wrap(text))
+
+
+def aligned(rows: Sequence[Sequence[str]], numbers: Container[str] = ()) -> list[str]:
+    """A table: the cells of each column one below the other, the widest ones folded.
+
+    Args:
+        rows: The first one has the heads of the columns.
+        numbers: The heads of those that end where their heads end.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    while sum(widths) + 2 * len(widths) > _TABLE_WIDTH:
+        widths[widths.index(max(widths))] -= 1
+    places = [str.rjust if head in numbers else str.ljust for head in rows[0]]
+    lines = []
+    for row in rows:
+        folded = [
+            wrap(cell, max(width, 1)) for cell, width in zip(row, widths, strict=True)
+        ]
+        for cells in zip_longest(*folded, fillvalue=""):
+            placed = zip(places, cells, widths, strict=True)
+            line = "  ".join(place(cell, width) for place, cell, width in placed)
+            lines.append(line.rstrip())
+    return lines
+
+
+def scale_text(scale: Iterable[Fraction]) -> str:
+    """A scale as decimals, once if all axes have the same."""
+    return times(dict.fromkeys(map(decimal, scale)))
+
+
+def decimal(number: float | Fraction) -> str:
+    """A number in at most four digits."""
+    return f"{float(number):.4g}"
+
+
+def times(numbers: Iterable[object]) -> str:
+    """A product, as that of a size."""
+    return " x ".join(map(str, numbers))
 
 
 def spent_time(nanoseconds: float) -> str:

@@ -1,14 +1,15 @@
-"""Engines: one operator, several ways to compute it; the list, and the choice."""
+"""Engines: the ways to compute the operator, and the choice between them."""
 
 from math import prod
 
 import torch
 
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.autograd import has_symbolic_sizes
-from contconv.engines import reference
+from contconv._runtime.autograd import constant_in_graphs, has_symbolic_sizes
+from contconv.engines import reference, trial
 from contconv.engines.factored import engine as factored_engine
 from contconv.engines.fused import engine as fused_engine
+from contconv.engines.native import engine as native_engine
 from contconv.engines.periodic import engine as periodic_engine
 from contconv.engines.problem import Cost as Cost
 from contconv.engines.problem import Engine as Engine
@@ -17,6 +18,7 @@ from contconv.engines.separable import engine as separable_engine
 
 # The only place an engine is listed; at equal cost the first is taken.
 ENGINES: dict[str, Engine] = {
+    "native": native_engine,
     "periodic": periodic_engine,
     "fused": fused_engine,
     "separable": separable_engine,
@@ -34,7 +36,7 @@ def check_engine(name: str) -> None:
 
 
 def choose(problem: Problem, engine: str) -> tuple[Engine, Cost]:
-    """The engine of that name, or with "auto" the fastest; and what it will spend.
+    """The engine of that name, or the fastest one for "auto"; and its cost.
 
     Raises:
         ValueError: If the named engine cannot run it, with the reasons.
@@ -57,12 +59,15 @@ def _usual(problem: Problem) -> Engine:
     grid = problem.grid
     jit = has_symbolic_sizes() and not torch.compiler.is_compiling()
     exported = jit or torch.compiler.is_exporting()
+    if not exported and not native_engine.unsupported(problem):
+        return native_engine
     few_phases = isinstance(grid, AxisGrid) and (
         prod([axis.up for axis in grid.axes]) <= 16
     )
     if few_phases and not exported:
         return periodic_engine
-    if not exported and not fused_engine.unsupported(problem):
+    able = not exported and not fused_engine.unsupported(problem)
+    if able and not _fused_fails(*trial.kind_of(problem)):
         return fused_engine
     if exported or separable_engine.unsupported(problem):
         return factored_engine
@@ -70,12 +75,22 @@ def _usual(problem: Problem) -> Engine:
 
 
 def _fastest(problem: Problem) -> tuple[Engine, Cost]:
-    best = None
-    for engine in ENGINES.values():
-        if engine.unsupported(problem):
-            continue
-        cost = engine.cost(problem)
-        if best is None or cost.time < best[1].time:
-            best = engine, cost
-    assert best is not None  # the reference engine can run everything
+    if not native_engine.unsupported(problem):
+        # Where it runs it is rarely beaten, so that what the others cost is not asked.
+        return native_engine, native_engine.cost(problem)
+    able = [engine for engine in ENGINES.values() if not engine.unsupported(problem)]
+    costs = [(engine, engine.cost(problem)) for engine in able]
+    best = min(costs, key=lambda pair: pair[1].time)
+    if best[0] is fused_engine and _fused_fails(*trial.kind_of(problem)):
+        others = (pair for pair in costs if pair[0] is not fused_engine)
+        return min(others, key=lambda pair: pair[1].time)
     return best
+
+
+@constant_in_graphs
+def _fused_fails(
+    device: str, dtype: torch.dtype, separable: bool, learns: bool
+) -> bool:
+    """Whether the fused engine fails on a device: it has run on none of ours."""
+    kind = trial.Kind(device, dtype, separable, learns)
+    return trial.failure("fused", fused_engine, kind) is not None

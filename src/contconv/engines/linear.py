@@ -1,4 +1,4 @@
-"""Products of matrices, by the fastest routine that torch has for them."""
+"""Matrix products, and the head applied by them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from contconv._runtime.shapes import Float
 def contract_head(
     rows: Float[Tensor, "pixels rank_g_i"], head: Float[Tensor, "*left g o i rank"]
 ) -> Float[Tensor, "left_g_o pixels"]:
-    """Mix the channels and sum over the basis, for all that is ``left`` of it."""
+    """Contract channels and rank with the head, for each rank on its ``left``."""
     groups, o, i, rank = head.shape[-4:]
     if groups == 1:
         return product(head.transpose(-1, -2).reshape(-1, i * rank), rows)
@@ -27,7 +27,7 @@ def contract_head(
 def expand_head(
     rows: Float[Tensor, "pixels g_i"], head: Float[Tensor, "*left g o i rank"]
 ) -> Float[Tensor, "pixels rank left_g_o"]:
-    """Mix the channels, gaining the basis."""
+    """Contract the channels with the head, which adds the rank."""
     groups, o, i, rank = head.shape[-4:]
     if groups == 1:
         matrix = head.movedim(-1, 0).reshape(-1, i)
@@ -43,7 +43,7 @@ def expand_head(
 def contract_head_rows(
     rows: Float[Tensor, "pixels rank_g_i"], head: Float[Tensor, "g o i rank"]
 ) -> Float[Tensor, "pixels g_o"]:
-    """`contract_head`, with the channels of a pixel together."""
+    """`contract_head` with channels-last output."""
     groups, o, i, rank = head.shape
     if groups == 1:
         return product(rows, head[0].transpose(1, 2).reshape(o, rank * i))

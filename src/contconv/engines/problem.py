@@ -1,4 +1,4 @@
-"""What an engine is: the problem it is given, and what it answers."""
+"""Problem, Cost and Engine: the contract between the operator and its engines."""
 
 from dataclasses import dataclass
 from math import prod
@@ -60,7 +60,7 @@ class Problem:
 
 
 class Cost(NamedTuple):
-    """What an engine would spend on a problem.
+    """The cost of a problem to an engine.
 
     The time is an estimate in nanoseconds, for comparing engines with each other: a sum
     over what they do, with the prices that fitted the benchmarks best (float32, two CPU

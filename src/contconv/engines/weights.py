@@ -1,6 +1,6 @@
-"""The weighted basis: what a grid means to an engine that sums over taps first."""
+"""Weights: a kernel where a grid samples it, per axis, per tap and per phase."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from math import prod
 from typing import NamedTuple
@@ -16,16 +16,21 @@ from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float, Int
 from contconv.engines.problem import Problem
 from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
 
 
-class Weights(NamedTuple):
-    """The weights of an axis, one row per output pixel."""
+class AxisWeights(NamedTuple):
+    """The basis of one axis at the taps of each output pixel, times their weights."""
 
-    axis: Axis
-    padding_mode: str
-    pixel: Int[Tensor, "out taps"]  # of any sign
-    values: Float[Tensor, "out taps"]  # sum to one, before the padding
-    key: Hashable | None  # what they depend on, if that never changes
+    source: Int[Tensor, "out taps"]
+    values: Float[Tensor, "out taps rank"]
+
+    def dense(self, in_size: int) -> Float[Tensor, "out in_size rank"]:
+        """The weight of every input pixel, mostly zeros."""
+        out, _, rank = self.values.shape
+        zeros = self.values.new_zeros(out, in_size, rank)
+        index = self.source[..., None].expand_as(self.values)
+        return zeros.scatter_add(1, index, self.values)
 
 
 def axis_weights(
@@ -34,91 +39,60 @@ def axis_weights(
     grid: AxisGrid,
     dtype: torch.dtype,
     device: torch.device,
-) -> Weights:
+) -> AxisWeights:
     """The weights of axis ``i``."""
-    axis, known = grid.axes[i], kernel.axis_key(i)
-    use = ("weights", axis, grid.padding_mode, dtype, device)
-    key = None if known is None else (known, *use)
-    make = partial(_weights, kernel, i, grid, dtype, device, key)
-    return cached(known, use, make, axis.out_size * axis.taps)
+    taps = axis_taps(grid.axes[i], grid.padding_mode, dtype, device)
+    basis = kernel.axis_basis(taps.distance, i)
+    return AxisWeights(taps.source, basis * taps.weight[..., None])
 
 
-def _weights(
-    kernel: SeparableKernel,
-    i: int,
-    grid: AxisGrid,
-    dtype: torch.dtype,
-    device: torch.device,
-    key: Hashable | None,
-) -> Weights:
-    axis = grid.axes[i]
-    n = torch.arange(axis.out_size, device=device)
-    tap = torch.arange(axis.taps, device=device)
-    pixel = axis.first_neighbor(n)[:, None] + tap
-    distance, weight = weigh(axis, n, pixel, dtype)
-    values = kernel.axis_basis(distance, i)[..., 0] * weight
-    values = values / values.sum(-1, keepdim=True)
-    return Weights(axis, grid.padding_mode, pixel, values, key)
-
-
-def padded(
-    weights: Weights,
-) -> tuple[Int[Tensor, "out taps"], Float[Tensor, "out taps"]]:
-    """The pixels, all within the image, and what they count."""
-    axis, mode, pixel, values, _ = weights
-    inside = is_source(pixel, axis.in_size, mode)
-    values = values if inside is None else values * inside
-    return source_index(pixel, axis.in_size, mode), values
-
-
-class WeightedBasis(NamedTuple):
-    """For output pixels ``p``: their neighbors, and the basis times the weights."""
+class TapWeights(NamedTuple):
+    """The basis at all taps of output pixels ``p``, times their weights."""
 
     source: Int[Tensor, "b p k"]
-    basis: Float[Tensor, "b p r k"]
+    values: Float[Tensor, "b p r k"]
 
 
-def weighted_basis(problem: Problem, rows: slice = slice(None)) -> WeightedBasis:
-    """The basis at all taps of some rows of the output, along its first axis."""
+def tap_weights(problem: Problem, rows: slice = slice(None)) -> TapWeights:
+    """The weights of some rows of the output, along its first axis."""
     kernel, grid = problem.kernel, problem.grid
     if (
-        isinstance(kernel, SeparableKernel)
+        is_separable(kernel)
         and isinstance(grid, AxisGrid)
         and not torch.compiler.is_exporting()  # with symbols, one plain way is best
     ):
-        return _kept_by_axes(problem, kernel, grid, rows)
+        return _cached_products(problem, kernel, grid, rows)
     source, distances, weights = problem.neighbors(rows)
     basis = kernel.basis(distances) * weights[..., None]
-    return WeightedBasis(source, basis.transpose(2, 3).contiguous())
+    return TapWeights(source, basis.transpose(2, 3).contiguous())
 
 
-def _kept_by_axes(
+def _cached_products(
     problem: Problem, kernel: SeparableKernel, grid: AxisGrid, rows: slice
-) -> WeightedBasis:
+) -> TapWeights:
     numbers = problem.pixels * grid.taps * kernel.head.shape[2]
     options = (problem.basis_dtype, problem.image.device)
     use = ("basis", grid, rows.start, rows.stop, *options)
-    make = partial(_by_axes, problem, kernel, grid, rows)
+    make = partial(_products, problem, kernel, grid, rows)
     return cached(kernel.basis_key, use, make, numbers)
 
 
-def _by_axes(
+def _products(
     problem: Problem, kernel: SeparableKernel, grid: AxisGrid, rows: slice
-) -> WeightedBasis:
-    """As outer products: the functions are evaluated once per axis, not per pixel."""
+) -> TapWeights:
+    """Outer products of the axes: one basis per axis instead of one per pixel."""
     dtype, device = problem.basis_dtype, problem.image.device
     source = torch.zeros(1, 1, dtype=torch.int64, device=device)
-    taps = [axis_taps(axis, grid.padding_mode, dtype, device) for axis in grid.axes]
     functions = []
-    for i, (axis, along) in enumerate(zip(grid.axes, taps, strict=True)):
-        values = kernel.axis_basis(along.distance, i) * along.weight[..., None]
-        pixels, values = along.source, values.transpose(1, 2)
+    for i, axis in enumerate(grid.axes):
+        pixels, values = axis_weights(kernel, i, grid, dtype, device)
+        values = values.transpose(1, 2)
         if i == 0:
             pixels, values = pixels[rows], values[rows]
         source = source[:, None, :, None] * axis.in_size + pixels[:, None, :]
         source = source.flatten(2).flatten(0, 1)
         functions.append(values)
-    return WeightedBasis(source[None], _outer(functions)[None])
+    return TapWeights(source[None], _outer(functions)[None])
 
 
 def _outer(values: list[Tensor]) -> Float[Tensor, "p r k"]:
@@ -135,18 +109,81 @@ def _outer(values: list[Tensor]) -> Float[Tensor, "p r k"]:
     return basis.view(len(basis), prod(ranks), prod(taps))
 
 
-class AxisBasis(NamedTuple):
-    """The basis of an axis at the taps of each output, times their weights."""
+def phase_weights(
+    function: Callable[[Tensor], Tensor],
+    axes: Sequence[tuple[Float[Tensor, "phases taps"], Float[Tensor, "phases taps"]]],
+) -> Float[Tensor, "*phases_taps values"]:
+    """A function of distance at the taps of every phase, times their weights.
 
-    source: Int[Tensor, "out taps"]
-    weights: Float[Tensor, "out taps rank"]
+    Args:
+        function: `ContinuousKernel.basis`, or the kernel itself.
+        axes: Distances and weights, for each axis.
+
+    Returns:
+        ``[*phases, *taps, *values]``, one of the first two for each axis.
+    """
+    ndim = len(axes)
+    distances, weight = [], axes[0][1].new_ones(())
+    for i, (distance, counts) in enumerate(axes):
+        shape = [1] * (2 * ndim)
+        shape[i], shape[ndim + i] = distance.shape
+        distances.append(distance.view(shape))
+        weight = weight * counts.view(shape)
+    values = function(torch.stack(torch.broadcast_tensors(*distances), -1))
+    return values * weight.view(*weight.shape, *[1] * (values.ndim - 2 * ndim))
 
 
-def axis_basis(problem: Problem, i: int) -> AxisBasis:
-    """The basis of axis ``i``."""
-    assert isinstance(problem.grid, AxisGrid)
-    assert isinstance(problem.kernel, SeparableKernel)
-    axis, mode = problem.grid.axes[i], problem.grid.padding_mode
-    taps = axis_taps(axis, mode, problem.basis_dtype, problem.image.device)
-    basis = problem.kernel.axis_basis(taps.distance, i)
-    return AxisBasis(taps.source, basis * taps.weight[..., None])
+class NormalizedWeights(NamedTuple):
+    """The weights of one axis for `resize`, one row per output pixel."""
+
+    axis: Axis
+    padding_mode: str
+    pixel: Int[Tensor, "out taps"]  # of any sign
+    values: Float[Tensor, "out taps"]  # sum to one, before the padding
+    key: Hashable | None  # what they depend on, if that never changes
+
+
+def normalized_weights(
+    kernel: SeparableKernel,
+    i: int,
+    grid: AxisGrid,
+    dtype: torch.dtype,
+    device: torch.device,
+) -> NormalizedWeights:
+    """The weights of axis ``i``, whose kernel has a single function."""
+    axis, known = grid.axes[i], kernel.axis_key(i)
+    use = ("weights", axis, grid.padding_mode, dtype, device)
+    key = None if known is None else (known, *use)
+    make = partial(_normalized_weights, kernel, i, grid, dtype, device, key)
+    return cached(known, use, make, axis.out_size * axis.taps)
+
+
+def _normalized_weights(
+    kernel: SeparableKernel,
+    i: int,
+    grid: AxisGrid,
+    dtype: torch.dtype,
+    device: torch.device,
+    key: Hashable | None,
+) -> NormalizedWeights:
+    axis = grid.axes[i]
+    n = torch.arange(axis.out_size, device=device)
+    tap = torch.arange(axis.taps, device=device)
+    pixel = axis.first_neighbor(n)[:, None] + tap
+    distance, weight = weigh(axis, n, pixel, dtype)
+    values = kernel.axis_basis(distance, i)[..., 0] * weight
+    values = values / values.sum(-1, keepdim=True)
+    return NormalizedWeights(axis, grid.padding_mode, pixel, values, key)
+
+
+def padded(
+    weights: NormalizedWeights,
+) -> tuple[Int[Tensor, "out taps"], Float[Tensor, "out taps"]]:
+    """The pixels after padding, all within the image, and their weights."""
+    axis, mode, pixel, values, _ = weights
+    inside = is_source(pixel, axis.in_size, mode)
+    values = values if inside is None else values * inside
+    # A tap without weight reads a pixel that counts anyway: its own may be infinite.
+    best = pixel.gather(1, values.detach().abs().argmax(1, keepdim=True))
+    pixel = torch.where(values == 0, best, pixel)
+    return source_index(pixel, axis.in_size, mode), values

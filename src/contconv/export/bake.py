@@ -20,6 +20,7 @@ from contconv.export.periodicity import (
 )
 from contconv.nn.layer import ContinuousConv
 from contconv.nn.scales import using_scales
+from contconv.surgery.converted import plain_class
 
 
 def refusal(layer: ContinuousConv, seen: list[Shape] | None) -> str | None:
@@ -29,7 +30,7 @@ def refusal(layer: ContinuousConv, seen: list[Shape] | None) -> str | None:
         layer: At its own scale and size.
         seen: The sizes of its inputs; None if it is to serve all sizes.
     """
-    if type(layer).forward is not ContinuousConv.forward:
+    if plain_class(layer).forward is not ContinuousConv.forward:
         return "its class has a forward of its own; bake the layers that it uses"
     if layer._forward_hooks or layer._forward_pre_hooks:
         return "it has forward hooks, which would be lost; remove them first"

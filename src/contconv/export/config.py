@@ -1,19 +1,19 @@
 """What to build a layer or a network from, as JSON holds it; and built from that."""
 
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import torch
 from torch import nn
 
-from contconv import kernels
 from contconv._grid.placement import Placement
-from contconv.kernels import ContinuousKernel, GaussianKernel
+from contconv.kernels import ContinuousKernel
+from contconv.kernels.names import kernel_classes
 from contconv.models import BaselineNet, CCNet, SuperResolutionNet
 from contconv.nn import LearnableScale
 from contconv.nn.conv import LAYERS
 from contconv.nn.layer import ContinuousConv
+from contconv.surgery.converted import plain_class
 
 Config = dict[str, Any]
 
@@ -25,28 +25,6 @@ _DTYPES = {
 }
 
 
-def _learned(kernel: Any) -> Config:
-    out_channels, in_channels, _ = kernel.head.shape
-    return {
-        "in_channels": in_channels,
-        "out_channels": out_channels,
-        "kernel_size": kernel.kernel_size,
-    }
-
-
-# The arguments of each kernel; ndim is a keyword of those without a size.
-_KERNELS: dict[str, Callable[[Any], Config]] = {
-    "CosineKernel": lambda k: {**_learned(k), "frequencies": k.frequencies},
-    "MLPKernel": lambda k: {**_learned(k), "widths": k.widths},
-    "SplineKernel": lambda k: {**_learned(k), "degree": k.degree},
-    "BoxKernel": lambda k: {"width": k.kernel_size[0], "ndim": k.ndim},
-    "LinearKernel": lambda k: {"ndim": k.ndim},
-    "CubicKernel": lambda k: {"a": k.a, "ndim": k.ndim},
-    "LanczosKernel": lambda k: {"lobes": k.lobes, "ndim": k.ndim},
-    "GaussianKernel": lambda k: {"kernel_size": k.kernel_size},
-}
-
-
 def to_config(model: nn.Module) -> Config:
     """The config of a layer or of a network of this package.
 
@@ -54,7 +32,7 @@ def to_config(model: nn.Module) -> Config:
         ValueError: If it is of another class, or has a kernel of another class.
     """
     name = type(model).__name__
-    if isinstance(model, ContinuousConv) and _LAYERS.get(name) is type(model):
+    if isinstance(model, ContinuousConv) and plain_class(model) in _LAYERS.values():
         return _layer_to_config(model)
     if isinstance(model, SuperResolutionNet) and type(model) is SuperResolutionNet:
         return {"name": name, "arguments": model.arguments}
@@ -94,13 +72,15 @@ def _layer_to_config(layer: Any) -> Config:
         "padding": layer.placements,
     }
     if layer.learnable_scale is not None:
-        bounds = {key: getattr(layer.learnable_scale, key) for key in ("least", "most")}
-        given["learnable_scale"] = {"axes": len(layer.learnable_scale.log), **bounds}
+        keys = ("initial", "least", "most")
+        learned = {key: getattr(layer.learnable_scale, key) for key in keys}
+        given["learnable_scale"] = learned
     same = ("in_channels", "out_channels", "kernel_size", "size", "groups")
     same += ("padding_mode", "antialias", "engine")
     arguments = {**given, **{key: getattr(layer, key) for key in same}}
     dtype = str(kernel.head.dtype).removeprefix("torch.")
-    return {"name": type(layer).__name__, "arguments": arguments, "dtype": dtype}
+    name = plain_class(layer).__name__
+    return {"name": name, "arguments": arguments, "dtype": dtype}
 
 
 def _build_layer(config: Config) -> ContinuousConv:
@@ -108,42 +88,60 @@ def _build_layer(config: Config) -> ContinuousConv:
     arguments["kernel"] = _build_kernel(arguments["kernel"])
     scale, learned = arguments["scale"], arguments.pop("learnable_scale", None)
     if scale is not None:
-        scale = arguments["scale"] = [Fraction(*ratio) for ratio in scale]
+        scale = [Fraction(*ratio) for ratio in scale]
+    # Given at once, so that the parameters come in the order of the original.
+    arguments["scale"] = scale if learned is None else _build_scale(**learned)
     if arguments.get("padding") is not None:
-        arguments["padding"] = tuple(Placement(*one) for one in arguments["padding"])
+        arguments["padding"] = tuple(map(_build_placement, arguments["padding"]))
     layer = _LAYERS[config["name"]](**arguments)
     if learned is not None:
-        layer.learnable_scale = _build_scale(**learned)
+        layer.scale = scale
     return layer.to(_DTYPES[config["dtype"]])
 
 
-def _build_scale(axes: int, least: float, most: float) -> LearnableScale:
-    return LearnableScale((least,) * axes, least=least, most=most)
+def _build_scale(initial: list[float], least: float, most: float) -> LearnableScale:
+    return LearnableScale(initial, least=least, most=most)
 
 
-def _kernel_to_config(kernel: ContinuousKernel) -> Config:
+def _build_placement(numbers: list[int | None]) -> Placement:
+    if not all(number is None or type(number) is int for number in numbers):
+        raise TypeError(f"padding must be of whole numbers, got {numbers}")
+    return Placement(*numbers)  # type: ignore
+
+
+def _kernel_to_config(kernel: Any) -> Config:
     name = type(kernel).__name__
-    if name not in _KERNELS or getattr(kernels, name) is not type(kernel):
+    if kernel_classes().get(name) is not type(kernel):
         raise ValueError(
             f"a kernel of class {name} is not of contconv.kernels, so that load could "
             "not build it; save the state_dict() of the layer with safetensors, and "
             "load it into a layer that you build"
         )
-    config: Config = {"name": name, "arguments": _KERNELS[name](kernel)}
-    if isinstance(kernel, GaussianKernel):
-        # What it computes from the covariance, which could not be had back exactly.
-        config["numbers"] = {"precision": kernel.precision, "density": kernel.density}
+    config = {"name": name, "arguments": kernel.arguments()}
+    with torch.device("meta"):
+        changed = _settings(kernel).items() ^ _settings(_build_kernel(config)).items()
+    if changed:
+        raise ValueError(
+            f"{min(changed)[0]} of a {name} has been set, so that load could not build "
+            "it; make a kernel with the arguments that it should have"
+        )
     return config
 
 
+def _settings(kernel: ContinuousKernel) -> dict[str, str]:
+    """The attributes of a kernel but for its mode, parameters and parts."""
+    return {
+        name: repr(value)
+        for name, value in vars(kernel).items()
+        if name[0] != "_" and name != "training"
+    }
+
+
 def _build_kernel(config: Config) -> ContinuousKernel:
-    if config["name"] not in _KERNELS:
+    kinds = kernel_classes()
+    if config["name"] not in kinds:
         raise ValueError(f"unknown kernel {config['name']!r}")
-    kernel = getattr(kernels, config["name"])(**config["arguments"])
-    if isinstance(kernel, GaussianKernel):
-        kernel.precision = config["numbers"]["precision"]
-        kernel.density = config["numbers"]["density"]
-    return kernel
+    return kinds[config["name"]](**config["arguments"])
 
 
 def _classifier_to_config(model: Any) -> Config:

@@ -1,14 +1,12 @@
 """Which continuous layers a network has, and what an example tells about them."""
 
-import copy
-from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from contconv.nn.ensemble import ScaleEnsemble
 from contconv.nn.layer import ContinuousConv
+from contconv.nn.observe import observed
 
 Shape = tuple[int, ...]
 Seen = dict[ContinuousConv, list[Shape]]
@@ -41,37 +39,20 @@ def with_fixed_scales(model: nn.Module) -> nn.Module:
     return model
 
 
-@torch.no_grad()
 def seen_by(model: nn.Module, example: Any) -> tuple[Seen, dict[ContinuousConv, str]]:
-    """The sizes that reach each layer, and why layers cannot be baked, if so.
-
-    A copy runs, in evaluation mode: the network is left as it is.
-    """
-    probe = copy.deepcopy(model).eval()
-    seen: Seen = {}
+    """The sizes that reach each layer, and why layers cannot be baked, if so."""
+    layers = named_layers(model)
+    seen: Seen = {layer: [] for layer in layers}
     reasons: dict[ContinuousConv, str] = {}
-    for layer, twin in zip(named_layers(model), named_layers(probe), strict=True):
-        seen[layer] = []
-        hook = partial(_look, layer, seen[layer], reasons)
-        twin.register_forward_pre_hook(hook, with_kwargs=True)
-    probe(*([example] if isinstance(example, Tensor) else example))
+    given = example if isinstance(example, Tensor) else tuple(example)
+    for call in observed(model, given, layers):
+        layer = call.module
+        assert isinstance(layer, ContinuousConv) and call.before is not None
+        seen[layer].append(call.before[-layer.ndim :])
+        for name in ("scale", "size", "points", "output_size"):
+            if call.arguments.get(name) is not None:
+                reasons[layer] = (
+                    f"it is called with {name}=, which plain modules cannot take; use "
+                    "to_onnx, or set the layer's own scale or size instead"
+                )
     return seen, reasons
-
-
-def _look(
-    layer: ContinuousConv,
-    shapes: list[Shape],
-    reasons: dict[ContinuousConv, str],
-    _: nn.Module,
-    args: tuple[Any, ...],
-    options: dict[str, Any],
-) -> None:
-    """Note the size of one call of a layer, before it runs."""
-    image = args[0] if args else options["input"]
-    shapes.append(tuple(image.shape[-layer.ndim :]))
-    for name in ("scale", "size", "points"):
-        if options.get(name) is not None:
-            reasons[layer] = (
-                f"it is called with {name}=, which plain modules cannot take; use "
-                "to_onnx, or set the layer's own scale or size instead"
-            )

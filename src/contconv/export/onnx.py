@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import operator
 import os
 import warnings
 from collections.abc import Iterator, Sequence
@@ -11,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
 
-from contconv._files.hashed_safetensors import sync
+from contconv._files.whole import sync
 from contconv._grid.ratio import Scale, Size
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import no_type_check
@@ -40,11 +41,11 @@ def to_onnx(
     The file is run with ONNX Runtime at several sizes, and is there only if it gives
     what the network gives. It needs ``pip install 'contconv[onnx]'``.
 
-    Its input is named ``input``, its output ``output``. All axes after the channels may
-    have any size; the batch has that of the example. With ``size="input"`` the graph
-    has inputs ``height`` and ``width``, too (``width`` alone, or ``depth`` first, with
-    other numbers of axes): 64-bit whole numbers without axes, the output pixels. So one
-    file resizes to any size.
+    Its input is named ``input``, its output ``output``. All axes but the channels may
+    have any size; the batch, too, unless the network is written for that of the
+    example. With ``size="input"`` the graph has inputs ``height`` and ``width``, too
+    (``width`` alone, or ``depth`` first, with other numbers of axes): 64-bit whole
+    numbers without axes, the output pixels. So one file resizes to any size.
 
     Args:
         model: A layer, or a network of one tensor ``[n, c, *size]``; it is exported in
@@ -55,8 +56,9 @@ def to_onnx(
         scale: What the model is called with, as ``model(input, scale=scale)``; then it
             is part of the graph. Unless given, the model's own scales are.
         size: The same, or ``"input"``, which calls ``model(input, size=...)``.
-        sizes: Sizes of inputs at which the file is verified; five around the example's
-            unless given. With ``size="input"``, outputs of 1 to 3 times these sizes.
+        sizes: Sizes of inputs at which the file is verified; unless given, the
+            example's, and eight from half of it on, with every remainder by 8. With
+            ``size="input"``, outputs of 1 to 3 times these sizes.
         tolerance: The largest error allowed, as a part of the largest value of the
             output.
 
@@ -65,7 +67,7 @@ def to_onnx(
         TypeError, ValueError: If an argument does not fit.
         ValueError: If PyTorch cannot export the model, ONNX Runtime cannot run the
             file, or its output differs; then nothing is left at ``path`` but what was
-            there. The message names the step, and the way out.
+            there. The message names the step, the layer, and the way out.
 
     Example:
         >>> layer = ContinuousConv2d(3, 8, 3, scale=0.7)
@@ -79,8 +81,8 @@ def to_onnx(
     target = Path(path)
     new = target.with_name(f"{target.name}.{os.getpid()}.partial")
     try:
-        _write(call, example, new)
-        verify(new, call, example, checks, tolerance)
+        batches = _write(call, example, new)
+        verify(new, call, example, batches, checks, tolerance)
         os.replace(new, target)
     finally:
         new.unlink(missing_ok=True)
@@ -107,15 +109,16 @@ def _check(model: Any, example: Any, tolerance: Any) -> None:
 
 
 @torch.no_grad()
-def _write(call: TracedCall, example: Tensor, path: Path) -> None:
-    """The graph, in a file that is forced to the disk."""
-    ndim = example.ndim - 2
+def _write(call: TracedCall, example: Tensor, path: Path) -> tuple[int, ...]:
+    """The graph, in a file that is forced to the disk; and batches that it takes."""
+    ndim, batch = example.ndim - 2, len(example)
     names = _AXES[ndim] if call.sized else ()
-    args = call.args(example, tuple(2 * n + 1 for n in example.shape[2:]))
-    shapes: list[Any] = [dict.fromkeys(range(2, example.ndim), Dim.DYNAMIC)]
-    shapes += [(Dim.DYNAMIC,) * ndim] if call.sized else []
     with _quiet():
-        program = exported(call, args, tuple(shapes))
+        # What is exported with one image, is for one image.
+        several = example if batch > 1 else torch.cat([example, example])
+        program, batches = _program(call, several, Dim.AUTO), (batch, batch + 1)
+        if not isinstance(_input(program).shape[0], torch.SymInt):
+            program, batches = _program(call, example, Dim.STATIC), (batch,)
         try:
             written = torch.onnx.export(
                 program,
@@ -123,6 +126,7 @@ def _write(call: TracedCall, example: Tensor, path: Path) -> None:
                 verbose=False,
                 input_names=["input", *names],
                 output_names=["output"],
+                custom_translation_table={operator.floordiv: _floor_division},
             )
         except Exception as error:
             raise ValueError(
@@ -133,6 +137,30 @@ def _write(call: TracedCall, example: Tensor, path: Path) -> None:
     written.save(path)
     with path.open("rb+") as file:
         os.fsync(file.fileno())
+    return batches
+
+
+def _program(call: TracedCall, example: Tensor, batch: Any) -> ExportedProgram:
+    """The graph of a call; the sizes of its images are free."""
+    axes = range(2, example.ndim)
+    shapes: list[Any] = [{0: batch, **dict.fromkeys(axes, Dim.DYNAMIC)}]
+    shapes += [(Dim.DYNAMIC,) * len(axes)] if call.sized else []
+    args = call.args(example, tuple(2 * n + 1 for n in example.shape[2:]))
+    return exported(call, args, tuple(shapes))
+
+
+def _input(program: ExportedProgram) -> Tensor:
+    """What stands for the input."""
+    first, *_ = program.graph_signature.user_inputs
+    return next(one for one in program.graph.nodes if one.name == first).meta["val"]
+
+
+def _floor_division(left: Any, right: Any) -> Any:
+    """``//`` of sizes; ONNX's own division cuts off, which differs below zero."""
+    from onnxscript import opset18
+
+    onnx: Any = opset18
+    return onnx.Div(onnx.Sub(left, onnx.Mod(left, right)), right)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from contconv._grid.placement import Placement
 from contconv._grid.ratio import Ratio
 from contconv._grid.taps import weigh
 from contconv._runtime.shapes import Float
+from contconv.engines.weights import phase_weights
 from contconv.nn.layer import ContinuousConv
 
 # Filters for all phases and all kinds of sizes together; each costs memory, and each
@@ -149,17 +150,13 @@ def filters(
     """
     head, ndim = layer.kernel.head, layer.ndim
     dtype = torch.promote_types(head.dtype, torch.float32)
-    distances, weight = [], torch.ones((), dtype=dtype, device=head.device)
-    for i, (one, kind) in enumerate(zip(found, kinds, strict=True)):
+    axes = []
+    for one, kind in zip(found, kinds, strict=True):
         n = torch.arange(one.phases, device=head.device)
         pixel = torch.arange(one.width, device=head.device) - one.before
-        taps = weigh(one.kinds[kind], n, pixel.expand(one.phases, -1), dtype)
-        shape = [1] * (2 * ndim)
-        shape[i], shape[ndim + i] = one.phases, one.width
-        distances.append(taps[0].view(shape))
-        weight = weight * taps[1].view(shape)
-    values = layer.kernel(torch.stack(torch.broadcast_tensors(*distances), -1))
-    values = values * weight[..., None, None]
+        pixel = pixel.expand(one.phases, -1)
+        axes.append(weigh(one.kinds[kind], n, pixel, dtype))
+    values = phase_weights(layer.kernel, axes)
     if layer.kernel.is_shared:
         values = values.expand(*values.shape[:-2], layer.out_channels, 1)
     order = (2 * ndim, *range(ndim), 2 * ndim + 1, *range(ndim, 2 * ndim))

@@ -1,19 +1,14 @@
 """save and load: layers and networks in files that are whole, or refused."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from contconv._files import network_file
 from contconv._files.network_file import WeightsError
 from contconv._runtime.shapes import no_type_check
-from contconv.export.config import Config, build, to_config
-
-# What a config or tensors of another version, or made by hand, may lead to.
-_UNFIT = (ArithmeticError, AttributeError, LookupError)
-_UNFIT += (RuntimeError, TypeError, ValueError)
+from contconv.export.config import build, to_config
 
 
 @no_type_check
@@ -32,6 +27,7 @@ def save(model: nn.Module, path: str | Path) -> None:
         ModuleNotFoundError: If safetensors is not installed.
         ValueError: If the model or a kernel is of another class, or the network has
             been changed since it was made; the message has the way out.
+        OSError: If the file cannot be written; an old one stays as it is.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -44,24 +40,28 @@ def save(model: nn.Module, path: str | Path) -> None:
         True
     """
     config, tensors = to_config(model), model.state_dict()
-    rebuilt = _fresh(config).state_dict()
-    if {key: one.shape for key, one in tensors.items()} != {
-        key: one.shape for key, one in rebuilt.items()
-    }:
+    try:
+        with torch.device("meta"):
+            network_file.check_same(build(config).state_dict(), tensors)
+    except ValueError as error:
         raise ValueError(
             f"{type(model).__name__} has other parameters than a new one, so that load "
-            "could not build it; save its state_dict() with safetensors"
-        )
-    network_file.write(Path(path), tensors, {**config, "training": model.training})
+            f"could not build it ({error}); save its state_dict() with safetensors"
+        ) from None
+    frozen = [name for name, one in model.named_parameters() if not one.requires_grad]
+    state = {"training": model.training, "frozen": frozen}
+    network_file.write(Path(path), tensors, {**config, **state})
 
 
 @no_type_check
 def load(path: str | Path, *, device: torch.device | str = "cpu") -> nn.Module:
     """What `save` wrote: the same layer or network, with the same numbers.
 
-    Scale, size, kernel, engine, dtypes, and whether it is in training mode, are as they
-    were; all parameters require gradients. Of what ``SuperResolutionNet.save`` wrote,
-    the network is in float32 and in evaluation mode.
+    Scale, size, kernel, engine, dtypes, the order of the parameters and which of them
+    learn, and whether it is in training mode, are as they were. Of what
+    ``SuperResolutionNet.save`` wrote, the network is in float32 and in evaluation mode.
+
+    Memory is taken for a network whose tensors are those of the file, and not before.
 
     Args:
         path: The file.
@@ -70,28 +70,18 @@ def load(path: str | Path, *, device: torch.device | str = "cpu") -> nn.Module:
     Raises:
         ModuleNotFoundError: If safetensors is not installed.
         WeightsError: If the file is missing or damaged, in one bit, or of something
-            else. It cannot run code.
+            else. It cannot run code, nor ask for more than its size.
     """
     config, tensors = network_file.open_any(Path(path))
     if "training" not in config:
         tensors = {name: value.float() for name, value in tensors.items()}
     try:
-        model = _filled(config, tensors)
-    except _UNFIT as error:
+        model = network_file.filled(lambda: build(config), tensors)
+        for name in config.get("frozen", []):
+            model.get_parameter(name).requires_grad_(False)
+        model.train(config.get("training", False))
+    except Exception as error:  # of a config by hand, whatever it is
         raise WeightsError(
             f"{path} holds no network that this version can build: {error}"
         ) from None
-    return model.train(config.get("training", False)).to(device)
-
-
-def _filled(config: Config, tensors: dict[str, Tensor]) -> nn.Module:
-    model = _fresh(config)
-    # Assigned, so that each keeps its dtype.
-    model.load_state_dict(tensors, assign=True)
-    return model
-
-
-def _fresh(config: dict[str, Any]) -> nn.Module:
-    """A new model; the random numbers that it draws are given back."""
-    with torch.random.fork_rng(devices=[]):
-        return build(config)
+    return model.to(device)

@@ -1,16 +1,14 @@
 """The call of a model that becomes a graph, and that graph."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from contconv._grid.ratio import Scale, Size
-from contconv.nn.layer import ContinuousConv
+from contconv.nn.observe import watching
+from contconv.nn.scales import continuous_layers
 
 
 class TracedCall(nn.Module):
@@ -37,28 +35,6 @@ class TracedCall(nn.Module):
         return (image, *out) if self.sized else (image,)
 
 
-@contextmanager
-def watched(model: nn.Module) -> Iterator[list[str]]:
-    """The continuous layers that are running: where an error arises."""
-    running: list[str] = []
-    hooks: list[RemovableHandle] = []
-    for name, layer in model.named_modules():
-        if isinstance(layer, ContinuousConv):
-            text = f"layer {name!r}" if name else "the layer"
-            enter = partial(_enter, running, text)
-            hooks.append(layer.register_forward_pre_hook(enter))
-            hooks.append(layer.register_forward_hook(lambda *_: running.clear()))
-    try:
-        yield running
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
-def _enter(running: list[str], text: str, *_: Any) -> None:
-    running.append(text)
-
-
 def exported(call: TracedCall, args: tuple[Any, ...], shapes: tuple[Any, ...]) -> Any:
     """The graph of a call, run or, if that fixes a size, read by the compiler.
 
@@ -66,11 +42,15 @@ def exported(call: TracedCall, args: tuple[Any, ...], shapes: tuple[Any, ...]) -
         ValueError: If neither can be; the message has the layer, if one was running.
     """
     export = partial(torch.export.export, call, args, dynamic_shapes=shapes)
-    with watched(call.model) as running:
+    layers = continuous_layers(call.model)
+    with watching(call.model, layers) as calls:
         try:
             return export(strict=False)
         except Exception as error:
-            first, where = error, running[0] if running else "the model"
+            first, where = error, "the model"
+            for one in calls:
+                if not one.ended:
+                    where = f"layer {one.name!r}" if one.name else "the layer"
     try:
         return export(strict=True)
     except Exception:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contconv.export.intermediate import difference, layer_that_differs, session
 from contconv.export.traced import TracedCall
 
 Shape = tuple[int, ...]
@@ -25,19 +26,11 @@ def require(*packages: str) -> None:
 
 
 def around(example: Tensor) -> list[Shape]:
-    """Five sizes, of half to twice the example's."""
-    rules = [
-        lambda n: n,
-        lambda n: n + 1,
-        lambda n: n // 2 + 1,
-        lambda n: 2 * n + 1,
-        lambda n: 3 * n // 2,
-    ]
-    # Each axis takes another rule, so that not all grow at once.
-    return [
-        tuple(rules[(i + axis) % 5](n) for axis, n in enumerate(example.shape[2:]))
-        for i in range(5)
-    ]
+    """The example's size, and eight from half of it on, with all remainders by 8."""
+    axes = list(enumerate(example.shape[2:]))
+    # Each axis in steps of its own, so that they have other remainders.
+    near = [tuple(n // 2 + 1 + i * (2 * a + 1) for a, n in axes) for i in range(8)]
+    return [tuple(example.shape[2:]), *near]
 
 
 @torch.no_grad()
@@ -45,6 +38,7 @@ def verify(
     path: Path,
     call: TracedCall,
     example: Tensor,
+    batches: Sequence[int],
     sizes: Sequence[Shape],
     tolerance: float,
 ) -> None:
@@ -52,12 +46,14 @@ def verify(
 
     Raises:
         ValueError: If one cannot run, or they differ by more than the tolerance, as a
-            part of the largest value; the message has the size and the error.
+            part of the largest value; the message has the size, the error, and the
+            first layer that differs.
     """
     generator = torch.Generator().manual_seed(0)
     run = _runner(path)
     for i, shape in enumerate(sizes):
-        image = torch.rand((*example.shape[:2], *shape), generator=generator)
+        batch = batches[i % len(batches)]
+        image = torch.rand((batch, example.shape[1], *shape), generator=generator)
         # 1 to 3 times the size: networks that only enlarge take that, too.
         out = tuple(n * (2 + i % 5) // 2 + axis for axis, n in enumerate(shape))
         args = call.args(image.to(example), out)
@@ -69,49 +65,35 @@ def verify(
                 f"the model cannot be verified at {where} pixels: {error}; pass sizes= "
                 "that it takes"
             ) from error
-        _compare(run, args, expected, where, tolerance)
+        found = _compared(run, args, expected, tolerance)
+        if found is not None:
+            what, way_out = found
+            layer = layer_that_differs(path, call, args, tolerance)
+            first = "" if layer is None else f", first in layer {layer!r}"
+            raise ValueError(f"{what}, on {where} pixels{first}; {way_out}")
 
 
-def _compare(
-    run: Any, args: tuple[Any, ...], expected: Tensor, where: str, tolerance: float
-) -> None:
+def _compared(
+    run: Any, args: tuple[Any, ...], expected: Tensor, tolerance: float
+) -> tuple[str, str] | None:
+    """What is wrong with what the graph gives, and the way out; None if nothing is."""
     try:
         actual = run(args)
     except Exception as error:
-        raise ValueError(
-            f"ONNX Runtime cannot run the graph on {where} pixels: {error}"
-        ) from error
+        way_out = "give the model operations that work at every size"
+        return f"ONNX Runtime cannot run the graph ({error})", way_out
     if actual.shape != expected.shape:
-        raise ValueError(
-            f"the graph gives {tuple(actual.shape)} where the model gives "
-            f"{tuple(expected.shape)}, on {where} pixels; is its forward the same for "
-            "all sizes?"
-        )
-    largest = expected.double().abs().max()
-    error = ((actual.double() - expected.double()).abs().max() / largest).item()
-    if not error <= tolerance:
-        raise ValueError(
-            f"the graph differs from the model by {error:.2g} of the largest value, on "
-            f"{where} pixels, and tolerance is {tolerance:g}; raise it, or use float64"
-        )
+        shapes = tuple(actual.shape), tuple(expected.shape)
+        what = "the graph gives {} where the model gives {}".format(*shapes)
+        return what, "is its forward the same for all sizes?"
+    error = difference(actual, expected)
+    if error <= tolerance:
+        return None
+    what = f"the graph differs from the model by {error:.2g} of the largest value"
+    return what, f"tolerance is {tolerance:g}; raise it, or use float64"
 
 
 def _runner(path: Path) -> Any:
     """A function that runs the file on the arguments of `TracedCall.forward`."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # what it raises, it need not print
-    providers = ["CPUExecutionProvider"]
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:
-        raise ValueError(f"ONNX Runtime cannot load the graph: {error}") from error
-    names = [one.name for one in session.get_inputs()]
-
-    def run(args: tuple[Any, ...]) -> Tensor:
-        arrays = [torch.as_tensor(one).cpu().numpy() for one in args]
-        feed = dict(zip(names, arrays, strict=True))
-        return torch.from_numpy(session.run(None, feed)[0])
-
-    return run
+    run = session(str(path))
+    return lambda args: run(args)[0]

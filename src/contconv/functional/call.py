@@ -60,6 +60,7 @@ def as_call(
     padding: Padding | Placements | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
+    align: str = "center",
     engine: str = "auto",
 ) -> Call:
     """The call with these arguments of `continuous_conv`, or its error."""
@@ -69,7 +70,7 @@ def as_call(
     with untraced():
         check_input(input, kernel, groups)
         check_padding_mode(padding_mode)
-        placements = as_placements(padding, support)
+        placements = as_placements(padding, support, align)
         in_shape = tuple(input.shape[-ndim:])
         if points is None:
             options = (scale, size, antialias, placements)
@@ -80,7 +81,7 @@ def as_call(
         else:
             raise ValueError(
                 "points say where to sample; leave out scale, size, padding and "
-                "antialias"
+                "antialias, and align"
             )
     if isinstance(grid, PointGrid):
         grid = replace(grid, points=_as_batch(points, ndim))

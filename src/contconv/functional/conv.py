@@ -31,6 +31,7 @@ def continuous_conv(
     padding: Padding | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
+    align: str = "center",
     engine: str = "auto",
 ) -> Float[Tensor, "..."]:
     r"""Convolve with a kernel that is a function of sub-pixel distance, at any scale.
@@ -73,8 +74,14 @@ def continuous_conv(
             ``"replicate"``, ``"circular"`` or ``"symmetric"``.
         antialias: Where an axis shrinks, stretch the kernel by ``1 / scale`` and weigh
             it by ``scale``, so that it covers all pixels.
-        engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
-            ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
+        align: Where the grid lies: ``"center"`` as in Eq. 2; ``"edge"``, the first
+            boundary of the output on that of the input, ``g_n = (n + 1/2) / s - 1/2``
+            (MATLAB, GDAL, and `torch.nn.functional.interpolate` with a scale factor);
+            ``"first"``, the first pixel on the first, ``g_n = n / s`` (audio, grids of
+            points). The first two are the same where ``s * in`` is whole.
+        engine: How to compute it: ``"auto"``, or by name: ``"native"``,
+            ``"periodic"``, ``"fused"``, ``"separable"``, ``"factored"`` or
+            ``"reference"``.
 
     Returns:
         ``[n, o, *out]``, or ``[o, *out]`` without a batch, in the memory format of the
@@ -102,6 +109,7 @@ def continuous_conv(
         padding=padding,
         padding_mode=padding_mode,
         antialias=antialias,
+        align=align,
         engine=engine,
     )
     return run_call(call)

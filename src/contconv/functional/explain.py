@@ -1,7 +1,6 @@
 """explain: what each engine would take for a convolution, and which one runs."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -13,8 +12,8 @@ from contconv._grid.placement import Padding
 from contconv._grid.ratio import Scale, Size
 from contconv._runtime.memory import shortage
 from contconv._runtime.shapes import Float, no_type_check
-from contconv._runtime.text import readable
-from contconv.engines import ENGINES, Engine, Problem, choose
+from contconv._runtime.text import decimal, readable, times, wrapped
+from contconv.engines import ENGINES, Problem, choose, trial
 from contconv.functional.call import Call, as_call
 from contconv.functional.conv import as_problem
 from contconv.functional.explanation import Candidate, Explanation
@@ -33,6 +32,7 @@ def explain(
     padding: Padding | None = None,
     padding_mode: str = "zeros",
     antialias: bool = False,
+    align: str = "center",
 ) -> Explanation:
     """What each engine would take for a convolution, and which one would run.
 
@@ -52,6 +52,7 @@ def explain(
         padding: How the grid lies, unless it is centred.
         padding_mode: What lies outside the input.
         antialias: Whether to stretch the kernel where an axis shrinks.
+        align: Where the grid lies.
 
     Returns:
         The engines, with what each would spend, or why it cannot run.
@@ -77,6 +78,7 @@ def explain(
         padding=padding,
         padding_mode=padding_mode,
         antialias=antialias,
+        align=align,
     )
     return explain_call(call)
 
@@ -88,10 +90,10 @@ def explain_call(call: Call) -> Explanation:
     chosen, _ = choose(problem, "auto")
     return Explanation(
         engine=next(name for name, engine in ENGINES.items() if engine is chosen),
-        engines={name: _candidate(engine, problem) for name, engine in ENGINES.items()},
+        engines={name: _candidate(name, problem) for name in ENGINES},
         input_shape=tuple(call.image.shape[0 if call.is_batched else 1 :]),
         output_shape=call.output_shape,
-        problem="\n".join(_words(call)),
+        problem="\n".join(wrapped(line[8:], line[:8]) for line in _words(call)),
     )
 
 
@@ -120,8 +122,12 @@ def _like(tensor: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
     return one.expand(tensor.shape).requires_grad_(tensor.requires_grad)
 
 
-def _candidate(engine: Engine, problem: Problem) -> Candidate:
-    if reasons := engine.unsupported(problem):
+def _candidate(name: str, problem: Problem) -> Candidate:
+    engine = ENGINES[name]
+    reasons = engine.unsupported(problem)
+    if failure := trial.known_failure(name, problem):
+        reasons = [*reasons, f"it failed its trial: {failure}"]
+    if reasons:
         return Candidate(reasons, None, None)
     cost, image = engine.cost(problem), problem.image
     device = torch.device("cpu") if image.is_meta else image.device
@@ -142,13 +148,13 @@ def _words(call: Call) -> Iterator[str]:
         which += f", {call.groups} groups"
     yield which
     if isinstance(grid, AxisGrid):
-        where = "scale " + _times(Fraction(axis.up, axis.down) for axis in grid.axes)
+        where = "scale " + times(decimal(axis.up / axis.down) for axis in grid.axes)
         where += ", antialiased" if any(axis.stretched for axis in grid.axes) else ""
         if any(axis.start is not None for axis in grid.axes):
-            firsts = (Fraction(axis.position(0), axis.unit) for axis in grid.axes)
-            where += ", from " + _times(firsts)
+            firsts = (axis.position(0) / axis.unit for axis in grid.axes)
+            where += ", from " + times(map(decimal, firsts))
     else:
-        where = _times(grid.out_shape) + " points"
+        where = times(grid.out_shape) + " points"
         where += ", others for each image" if grid.batch > 1 else ""
     yield f"grid    {where}, at most {grid.taps} pixels under the kernel"
     gradients = "with" if torch.is_grad_enabled() else "without"
@@ -157,8 +163,4 @@ def _words(call: Call) -> Iterator[str]:
 
 
 def _size(shape: Sequence[int], dtype: torch.dtype) -> str:
-    return f"{_times(shape)} ({readable(prod(shape) * dtype.itemsize)})"
-
-
-def _times(numbers: Iterable[object]) -> str:
-    return " x ".join(map(str, numbers))
+    return f"{times(shape)} ({readable(prod(shape) * dtype.itemsize)})"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from contconv._runtime.text import counted, readable, spent_time, wrapped
+from contconv._runtime.text import aligned, counted, readable, spent_time, wrapped
 from contconv.engines import Cost
 
 _NOTE = (
@@ -41,34 +41,45 @@ class Explanation:
     output_shape: tuple[int, ...]
     problem: str
 
+    @property
+    def cost(self) -> Cost:
+        """What the engine of ``engine="auto"`` would spend."""
+        cost = self.engines[self.engine].cost
+        assert cost is not None  # the chosen engine can run
+        return cost
+
+    def __repr__(self) -> str:
+        """The choice alone; ``print`` shows all engines."""
+        ends = f"{self.input_shape} -> {self.output_shape}"
+        return f"<Explanation: {ends} by {self.engine!r} of {list(self.engines)}>"
+
     def __str__(self) -> str:
         """The problem, the engines from fast to slow, and the choice."""
         rows, choice = "\n".join(_rows(self)), wrapped(_choice(self))
         return f"{self.problem}\n\n{rows}\n\n{choice}\n{wrapped(_NOTE)}"
 
 
+COSTS = ("time", "multiply-adds", "memory")
+
+
+def cost_words(cost: Cost) -> tuple[str, str, str]:
+    """Time, multiply-adds and memory, in three digits each."""
+    return spent_time(cost.time), counted(cost.multiply_adds), readable(cost.memory)
+
+
 def _rows(explanation: Explanation) -> Iterator[str]:
     """A line for each engine: the fastest first, those that cannot run last."""
-    width = max(map(len, explanation.engines))
-    yield f"  {'engine':{width}}  {'time':>9}  {'multiply-adds':>13}  {'memory':>9}"
-    able, unable = [], []
-    for name, engine in explanation.engines.items():
+    able = {n: one for n, one in explanation.engines.items() if one.cost is not None}
+    rows = [("  engine", *COSTS, "")]
+    for name, one in sorted(able.items(), key=lambda pair: pair[1].cost.time):  # type: ignore
+        end = "does not fit" if one.shortage else ""
         mark = "*" if name == explanation.engine else " "
-        start = f"{mark} {name:{width}}  "
-        if engine.cost is None:
-            reasons = "cannot run: " + "; ".join(engine.reasons)
-            unable.append(wrapped(reasons, start))
-        else:
-            end = "  does not fit" if engine.shortage else ""
-            able.append((engine.cost.time, start + _numbers(engine.cost) + end))
-    for _, line in sorted(able, key=lambda row: row[0]):
-        yield line
-    yield from unable
-
-
-def _numbers(cost: Cost) -> str:
-    time, count = spent_time(cost.time), counted(cost.multiply_adds)
-    return f"{time:>9}  {count:>13}  {readable(cost.memory):>9}"
+        rows.append((f"{mark} {name}", *cost_words(one.cost), end))  # type: ignore
+    yield from aligned(rows, COSTS)
+    for name, one in explanation.engines.items():
+        if one.cost is None:
+            start = f"  {name:{max(map(len, explanation.engines))}}  "
+            yield wrapped("cannot run: " + "; ".join(one.reasons), start)
 
 
 def _choice(explanation: Explanation) -> str:

@@ -14,7 +14,7 @@ from contconv._runtime.autocast import no_autocast
 from contconv._runtime.autograd import is_transformed
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float, Num
-from contconv.engines.weights import Weights, padded
+from contconv.engines.weights import NormalizedWeights, padded
 from contconv.functional.rounding import rounded, whole_weights
 
 # Pixels of at most so many numbers are put side by side, into a larger matrix.
@@ -40,7 +40,7 @@ class Matrix(NamedTuple):
 
 
 def by_blocks(
-    image: Num[Tensor, "*in_shape"], dim: int, weights: Weights
+    image: Num[Tensor, "*in_shape"], dim: int, weights: NormalizedWeights
 ) -> Num[Tensor, "*out_shape"]:
     """Resample an axis of an image on the CPU; 8-bit images are rounded."""
     before, after = image.shape[:dim], image.shape[dim + 1 :]
@@ -59,7 +59,7 @@ def is_inexact() -> bool:
     return not is_transformed() and matmul.fp32_precision not in ("none", "ieee")
 
 
-def _matrix(weights: Weights, wide: int, whole: bool) -> Matrix:
+def _matrix(weights: NormalizedWeights, wide: int, whole: bool) -> Matrix:
     size, axis = _block_size(weights.axis), weights.axis
     width = size * axis.down // axis.up + axis.taps  # about
     make = partial(_new_matrix, weights, wide, whole)
@@ -67,7 +67,7 @@ def _matrix(weights: Weights, wide: int, whole: bool) -> Matrix:
     return cached(weights.key, ("matrix", wide, whole), make, numbers)
 
 
-def _new_matrix(weights: Weights, wide: int, whole: bool) -> Matrix:
+def _new_matrix(weights: NormalizedWeights, wide: int, whole: bool) -> Matrix:
     source, values = padded(weights)
     values, over = whole_weights(values) if whole else (values, 1)
     wraps = weights.padding_mode == "circular"  # to pixels that lie far from the others
@@ -182,7 +182,7 @@ class Pass(NamedTuple):
     """A dimension of an image, and the weights to resample it with."""
 
     dim: int
-    weights: Weights
+    weights: NormalizedWeights
 
 
 def resampled(
@@ -215,7 +215,7 @@ def suits_blocks(image: Tensor, dim: int) -> bool:
 
 
 def by_taps(
-    image: Num[Tensor, "*in_shape"], dim: int, weights: Weights
+    image: Num[Tensor, "*in_shape"], dim: int, weights: NormalizedWeights
 ) -> Num[Tensor, "*out_shape"]:
     """Resample an axis by operations that all of torch can follow."""
     source, values = padded(weights)

@@ -1,6 +1,7 @@
 """The classical kernels of image resampling: no parameters, nothing to learn."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -12,13 +13,39 @@ from contconv._runtime.shapes import Float, no_type_check
 from contconv.kernels.base import ContinuousKernel, SeparableKernel, as_support
 
 
-class BoxKernel(SeparableKernel):
+class ClassicalKernel(ContinuousKernel, ABC):
+    """A kernel without parameters, one filter for every channel."""
+
+    def __init__(self, kernel_size: Sequence[int]) -> None:
+        super().__init__(kernel_size)
+        # Says which device and dtype the kernel was moved to; it holds no number that
+        # `to_empty` could lose.
+        self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    def _unit_head(self) -> Tensor:
+        """One, made anew where the kernel is."""
+        return self.get_buffer("_place").new_ones(1, 1, 1)
+
+    head: Tensor = property(_unit_head)  # type: ignore
+
+    @abstractmethod
+    def arguments(self) -> dict[str, Any]:
+        """What the class is called with for the same kernel; as in JSON."""
+
+
+def _as_axes(ndim: Any) -> int:
+    """How many axes, or an error that says how many there may be."""
+    if as_whole(ndim, "ndim") > 3:
+        raise ValueError(f"ndim must be 1 to 3, got {ndim}")
+    return ndim
+
+
+class BoxKernel(ClassicalKernel, SeparableKernel):
     """The mean of the pixels within ``width``; with a width of 1, the nearest pixel."""
 
     @no_type_check
     def __init__(self, width: int = 1, *, ndim: int = 2) -> None:
-        super().__init__((as_whole(width, "width"),) * as_whole(ndim, "ndim"))
-        _set_unit_head(self)
+        super().__init__((as_whole(width, "width"),) * _as_axes(ndim))
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
@@ -26,18 +53,21 @@ class BoxKernel(SeparableKernel):
         """``1 / width``."""
         return torch.full_like(distance, 1 / self.kernel_size[axis])[..., None]
 
-    def axis_key(self, axis: int) -> Hashable | None:
+    def axis_constants(self, axis: int) -> Hashable:
         """The width."""
-        return _key(self, BoxKernel, self.kernel_size[axis])
+        return self.kernel_size[axis]
+
+    def arguments(self) -> dict[str, Any]:
+        """The width and the axes."""
+        return {"width": self.kernel_size[0], "ndim": self.ndim}
 
 
-class LinearKernel(SeparableKernel):
+class LinearKernel(ClassicalKernel, SeparableKernel):
     """The triangle of linear interpolation: ``1 - |d|``, 2 pixels wide."""
 
     @no_type_check
     def __init__(self, *, ndim: int = 2) -> None:
-        super().__init__((2,) * as_whole(ndim, "ndim"))
-        _set_unit_head(self)
+        super().__init__((2,) * _as_axes(ndim))
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
@@ -45,12 +75,16 @@ class LinearKernel(SeparableKernel):
         """``1 - |d|``."""
         return (1 - distance.abs()).clamp(min=0)[..., None]
 
-    def axis_key(self, axis: int) -> Hashable | None:
+    def axis_constants(self, axis: int) -> Hashable:
         """Nothing but the kind of kernel."""
-        return _key(self, LinearKernel)
+        return ()
+
+    def arguments(self) -> dict[str, Any]:
+        """The axes."""
+        return {"ndim": self.ndim}
 
 
-class CubicKernel(SeparableKernel):
+class CubicKernel(ClassicalKernel, SeparableKernel):
     """Cubic convolution (Keys, 1981, Eq. 4), 4 pixels wide.
 
     Args:
@@ -61,11 +95,10 @@ class CubicKernel(SeparableKernel):
 
     @no_type_check
     def __init__(self, a: float = -0.5, *, ndim: int = 2) -> None:
-        super().__init__((4,) * as_whole(ndim, "ndim"))
+        super().__init__((4,) * _as_axes(ndim))
         if not math.isfinite(a):
             raise ValueError(f"a must be finite, got {a}")
         self.a = a
-        _set_unit_head(self)
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
@@ -76,19 +109,22 @@ class CubicKernel(SeparableKernel):
         far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
         return torch.where(d <= 1, near, torch.where(d < 2, far, 0.0))[..., None]
 
-    def axis_key(self, axis: int) -> Hashable | None:
+    def axis_constants(self, axis: int) -> Hashable:
         """The free parameter."""
-        return _key(self, CubicKernel, self.a)
+        return self.a
+
+    def arguments(self) -> dict[str, Any]:
+        """The free parameter and the axes."""
+        return {"a": self.a, "ndim": self.ndim}
 
 
-class LanczosKernel(SeparableKernel):
+class LanczosKernel(ClassicalKernel, SeparableKernel):
     """A windowed sinc: ``sinc(d) sinc(d / lobes)``, ``2 * lobes`` pixels wide."""
 
     @no_type_check
     def __init__(self, lobes: int = 3, *, ndim: int = 2) -> None:
-        super().__init__((2 * as_whole(lobes, "lobes"),) * as_whole(ndim, "ndim"))
+        super().__init__((2 * as_whole(lobes, "lobes"),) * _as_axes(ndim))
         self.lobes = lobes
-        _set_unit_head(self)
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
@@ -97,9 +133,13 @@ class LanczosKernel(SeparableKernel):
         values = _sinc(distance) * _sinc(distance / self.lobes)
         return torch.where(distance.abs() < self.lobes, values, 0.0)[..., None]
 
-    def axis_key(self, axis: int) -> Hashable | None:
+    def axis_constants(self, axis: int) -> Hashable:
         """The lobes."""
-        return _key(self, LanczosKernel, self.lobes)
+        return self.lobes
+
+    def arguments(self) -> dict[str, Any]:
+        """The lobes and the axes."""
+        return {"lobes": self.lobes, "ndim": self.ndim}
 
 
 def _sinc(x: Tensor) -> Tensor:
@@ -113,7 +153,7 @@ def _sinc(x: Tensor) -> Tensor:
     return torch.where(near, series, torch.sinc(x.where(~near, 1.0)))
 
 
-class GaussianKernel(ContinuousKernel):
+class GaussianKernel(ClassicalKernel):
     """The density of a centred normal distribution, cut off at the support.
 
     Args:
@@ -135,9 +175,9 @@ class GaussianKernel(ContinuousKernel):
         if kernel_size is not None:
             kernel_size = as_support(kernel_size)
             ndim = len(kernel_size)
-        matrix = _as_covariance(covariance, as_whole(ndim, "ndim"))
+        matrix = _as_covariance(covariance, _as_axes(ndim))
         if kernel_size is None:
-            variances = matrix.diagonal().tolist()
+            variances = [row[i] for i, row in enumerate(matrix)]
             kernel_size = [math.ceil(6 * math.sqrt(value)) for value in variances]
         elif len(matrix) != ndim:
             raise ValueError(
@@ -145,10 +185,9 @@ class GaussianKernel(ContinuousKernel):
                 f"of the covariance, got {kernel_size}"
             )
         super().__init__(kernel_size)
+        self.covariance = matrix
         # Plain numbers: a tensor would be copied to the device at every call.
-        self.precision: list[list[float]] = torch.linalg.inv(matrix).tolist()
-        self.density = 1 / math.sqrt(torch.det(2 * math.pi * matrix).item())
-        _set_unit_head(self)
+        self.precision, self.density = _precision(matrix)
 
     def basis(
         self, distances: Float[Tensor, "*batch ndim"]
@@ -160,18 +199,29 @@ class GaussianKernel(ContinuousKernel):
                 square = square + value * distances[..., i] * distances[..., j]
         return self.density * torch.exp(-square / 2)[..., None]
 
+    def basis_inputs(self) -> tuple[Hashable, tuple[Tensor, ...]]:
+        """The inverse of the covariance, and the density at zero."""
+        return (tuple(map(tuple, self.precision)), self.density), ()
 
-def _as_covariance(given: Any, ndim: int) -> Tensor:
-    """The covariance as a matrix in float64, or ValueError."""
-    matrix = torch.as_tensor(given, dtype=torch.float64).detach()
-    if matrix.ndim == 0:
-        matrix = matrix * torch.eye(ndim, dtype=torch.float64)
-    if (
-        matrix.ndim != 2
-        or not matrix.isfinite().all()
-        or not matrix.equal(matrix.T)
-        or not torch.linalg.eigvalsh(matrix).min() > 0
-    ):
+    def arguments(self) -> dict[str, Any]:
+        """The covariance and the size."""
+        return {"covariance": self.covariance, "kernel_size": self.kernel_size}
+
+
+Matrix = list[list[float]]
+
+
+def _as_covariance(given: Any, ndim: int) -> Matrix:
+    """The covariance as a matrix, or ValueError."""
+    values = given.tolist() if hasattr(given, "tolist") else given
+    try:
+        if not isinstance(values, Sequence):
+            axes = range(ndim)
+            values = [[float(values) * (i == j) for j in axes] for i in axes]
+        matrix = [[float(value) for value in row] for row in values]
+    except (TypeError, ValueError, OverflowError):
+        matrix = []
+    if not _is_symmetric(matrix) or _root(matrix) is None:
         raise ValueError(
             "covariance must be a positive number or a symmetric positive definite "
             f"matrix, got {given}"
@@ -179,12 +229,40 @@ def _as_covariance(given: Any, ndim: int) -> Tensor:
     return matrix
 
 
-def _set_unit_head(kernel: ContinuousKernel) -> None:
-    """Make the head of an analytic kernel: one, for every channel."""
-    kernel.register_buffer("head", torch.ones(1, 1, 1), persistent=False)
+def _is_symmetric(matrix: Matrix) -> bool:
+    square = len(matrix) <= 3 and all(len(row) == len(matrix) for row in matrix)
+    return square and matrix == [list(column) for column in zip(*matrix, strict=True)]
 
 
-def _key(kernel: SeparableKernel, owner: type, *parameters: float) -> Hashable | None:
-    """What the basis depends on; None for a subclass that has one of its own."""
-    own = type(kernel).axis_basis is not owner.axis_basis
-    return None if own else (owner, *parameters)
+def _root(matrix: Matrix) -> Matrix | None:
+    """The lower triangular L with ``L L^T = matrix`` (Cholesky), if there is one.
+
+    In plain numbers: also where new tensors have no memory, and on all machines alike.
+    """
+    root: Matrix = []
+    for i, row in enumerate(matrix):
+        new: list[float] = []
+        for j, value in enumerate(row[: i + 1]):
+            above = new if i == j else root[j]
+            rest = value - sum(a * b for a, b in zip(new, above, strict=False))
+            if i == j and not 0 < rest < math.inf:
+                return None
+            new.append(math.sqrt(rest) if i == j else rest / root[j][j])
+        root.append(new)
+    return root or None
+
+
+def _precision(covariance: Matrix) -> tuple[Matrix, float]:
+    """The inverse of a covariance, and the density of its distribution at zero."""
+    root = _root(covariance)
+    assert root is not None
+    axes = range(len(root))
+    inverse = [[0.0 for _ in axes] for _ in axes]  # of the root
+    for column in axes:
+        for i in range(column, len(root)):
+            above = sum(root[i][k] * inverse[k][column] for k in range(column, i))
+            inverse[i][column] = ((i == column) - above) / root[i][i]
+    product = [
+        [sum(inverse[k][i] * inverse[k][j] for k in axes) for j in axes] for i in axes
+    ]
+    return product, math.prod(1 / math.sqrt(2 * math.pi) / root[i][i] for i in axes)

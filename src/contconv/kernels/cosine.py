@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,10 +11,11 @@ from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.kernels.base import SeparableKernel
 from contconv.kernels.head import DEFAULT_GAIN, initialise_head, new_head
+from contconv.kernels.learned import LearnedKernel
 from contconv.kernels.orthonormal_cosines import cosines
 
 
-class CosineKernel(SeparableKernel):
+class CosineKernel(LearnedKernel, SeparableKernel):
     r"""A learned kernel on the fixed basis of the cosine transform.
 
     .. math:: \mathrm{basis}(d)_{ab} = c_a \cos(\pi a u_y) \, c_b \cos(\pi b u_x),
@@ -69,8 +71,20 @@ class CosineKernel(SeparableKernel):
         """The cosines along one axis, at a distance in input pixels."""
         return cosines(distance, self.kernel_size[axis], self.frequencies[axis])
 
-    def axis_key(self, axis: int) -> Hashable | None:
-        """The width and how many cosines there are; the cosines never change."""
-        if type(self).axis_basis is not CosineKernel.axis_basis:
-            return None  # a subclass with a basis of its own
-        return CosineKernel, self.kernel_size[axis], self.frequencies[axis]
+    def axis_constants(self, axis: int) -> Hashable:
+        """The width, and how many cosines there are."""
+        return self.kernel_size[axis], self.frequencies[axis]
+
+    def options(self) -> dict[str, Any]:
+        """The frequencies."""
+        return {"frequencies": self.frequencies}
+
+    @classmethod
+    def size_for(cls, filter_size: Sequence[int]) -> tuple[int, ...]:
+        """That of the filter."""
+        return tuple(filter_size)
+
+    @classmethod
+    def options_for(cls, taps: Sequence[int]) -> dict[str, Any]:
+        """A frequency for each tap."""
+        return {"frequencies": tuple(taps)}

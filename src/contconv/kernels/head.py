@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from contconv._runtime.arguments import as_whole
-from contconv.kernels.base import ContinuousKernel, SeparableKernel
+from contconv._runtime.numberless import has_numbers
+from contconv.kernels.base import ContinuousKernel, is_separable
 from contconv.kernels.orthonormal_cosines import cosines
 
 # What nn.Conv2d does by default: kaiming_uniform with a = sqrt(5).
@@ -87,16 +88,16 @@ def initialise_head(kernel: ContinuousKernel, gain: float = DEFAULT_GAIN) -> Non
             through layers with ReLU, 1 through layers without.
     """
     head = kernel.head
-    if head.is_meta:
+    if not has_numbers(head):
         return
-    if isinstance(kernel, SeparableKernel):
+    if is_separable(kernel):
         fit = torch.ones(1, 1, dtype=torch.float64, device=head.device)
         for axis, width in enumerate(kernel.kernel_size):
-            points = support_points((width,)).to(head.device)
+            points = support_points((width,), head.device)
             basis = kernel.axis_basis(points[:, 0], axis)
             fit = torch.kron(fit, _fit(basis, _random_functions(points, (width,))))
     else:
-        points = support_points(kernel.kernel_size).to(head.device)
+        points = support_points(kernel.kernel_size, head.device)
         functions = _random_functions(points, kernel.kernel_size)
         fit = _fit(kernel.basis(points), functions)
     draws = torch.randn(
@@ -125,11 +126,13 @@ def _fit(basis: Tensor, functions: Tensor) -> Tensor:
     return fit * (functions.square().sum() / (basis @ fit).square().sum()).sqrt()
 
 
-def support_points(kernel_size: tuple[int, ...]) -> Tensor:
+def support_points(
+    kernel_size: tuple[int, ...], device: torch.device | str = "cpu"
+) -> Tensor:
     """Distances that cover the support evenly, in float64: ``[points, ndim]``."""
-    steps = _SAMPLES[len(kernel_size)]
+    steps, double = _SAMPLES[len(kernel_size)], torch.float64
     per_axis = [
-        (torch.arange(steps * width, dtype=torch.float64) + 0.5) / steps - width / 2
-        for width in kernel_size
+        (torch.arange(steps * n, dtype=double, device=device) + 0.5) / steps - n / 2
+        for n in kernel_size
     ]
     return torch.cartesian_prod(*per_axis).view(-1, len(kernel_size))

@@ -2,21 +2,22 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from contconv._runtime.arguments import as_sizes
+from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.kernels.base import ContinuousKernel
 from contconv.kernels.head import (
     DEFAULT_GAIN,
     initialise_head,
     new_head,
     support_points,
 )
+from contconv.kernels.learned import LearnedKernel
 from contconv.kernels.orthonormal_cosines import cosines
 
 # Creases of the first layer for each pixel of the support, unless widths are given. The
@@ -31,7 +32,7 @@ _PIXEL_SHARE = 0.3
 _RCOND = 1e-6
 
 
-class MLPKernel(ContinuousKernel):
+class MLPKernel(LearnedKernel):
     """The Internal-Net (Sec. 3, Fig. 2): 1x1 layers and ReLU on each distance.
 
     The network's last layer, from its last hidden layer to the weights, is a product of
@@ -93,7 +94,7 @@ class MLPKernel(ContinuousKernel):
         fitted to the basis of `CosineKernel`, lowest frequencies first.
         `initialise_head` says what ``gain`` is.
         """
-        if self.head.is_meta:
+        if not has_numbers(self.head):
             return
         first, *middle, narrow = self._linear_layers()
         places, shares = _places(self.kernel_size, self.head.device)
@@ -117,6 +118,28 @@ class MLPKernel(ContinuousKernel):
             features = self._linear(layer, features).relu()
         features = nn.functional.pad(self._linear(narrow, features), (0, 1), value=1.0)
         return features / math.sqrt(math.prod(self.kernel_size))
+
+    def basis_inputs(self) -> tuple[Hashable, tuple[Tensor, ...]]:
+        """The size, and the layers' weights and biases; the head says the step."""
+        layers = self._linear_layers()
+        values = (value for one in layers for value in (one.weight, one.bias))
+        return self.kernel_size, tuple(values)
+
+    def options(self) -> dict[str, Any]:
+        """The widths."""
+        return {"widths": self.widths}
+
+    @classmethod
+    def size_for(cls, filter_size: Sequence[int]) -> tuple[int, ...]:
+        """That of the filter."""
+        return tuple(filter_size)
+
+    @classmethod
+    def options_for(cls, taps: Sequence[int]) -> dict[str, Any]:
+        """With the constant, a function for each tap."""
+        count = math.prod(taps)
+        widths = (_CREASES_PER_PIXEL * count, count - 1)
+        return {"widths": widths} if count > 1 else {}
 
     def _linear_layers(self) -> list[nn.Linear]:
         return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
@@ -170,10 +193,10 @@ def _as_widths(kernel_size: tuple[int, ...], widths: Any) -> tuple[int, ...]:
     return sizes
 
 
-def _pixel_centres(kernel_size: tuple[int, ...]) -> Tensor:
+def _pixel_centres(kernel_size: tuple[int, ...], device: torch.device) -> Tensor:
     """The distances of a centred window's pixels, in float64: ``[pixels, ndim]``."""
     per_axis = [
-        torch.arange(width, dtype=torch.float64) - (width - 1) / 2
+        torch.arange(width, dtype=torch.float64, device=device) - (width - 1) / 2
         for width in kernel_size
     ]
     return torch.cartesian_prod(*per_axis).view(-1, len(kernel_size))
@@ -183,8 +206,8 @@ def _places(
     kernel_size: tuple[int, ...], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Where the basis is examined, and the share of each place in a mean."""
-    points = support_points(kernel_size).to(device)
-    pixels = _pixel_centres(kernel_size).to(device)
+    points = support_points(kernel_size, device)
+    pixels = _pixel_centres(kernel_size, device)
     shares = (
         points.new_full((len(points), 1), (1 - _PIXEL_SHARE) / len(points)),
         points.new_full((len(pixels), 1), _PIXEL_SHARE / len(pixels)),

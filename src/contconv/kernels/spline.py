@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +11,7 @@ from contconv._runtime.arguments import as_whole
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.kernels.base import SeparableKernel
 from contconv.kernels.head import DEFAULT_GAIN, new_head
+from contconv.kernels.learned import LearnedKernel
 from contconv.kernels.orthonormal_cosines import cosines
 
 # A layer smooths, and so gives the next one less than it was given. Found by trial:
@@ -17,8 +19,10 @@ from contconv.kernels.orthonormal_cosines import cosines
 # layers of scales 0.9 to 1.1, with and without ReLU; without it, at 0.02 to 0.6.
 _SMOOTHED_AWAY = 1.1
 
+_DEGREE = 2
 
-class SplineKernel(SeparableKernel):
+
+class SplineKernel(LearnedKernel, SeparableKernel):
     r"""A learned kernel that is a B-spline with knots one pixel apart.
 
     .. math:: \mathrm{basis}(d)_{ab} = \sum_{ij} C_{ai} C_{bj} \;
@@ -66,7 +70,7 @@ class SplineKernel(SeparableKernel):
         out_channels: int,
         kernel_size: Sequence[int],
         *,
-        degree: int = 2,
+        degree: int = _DEGREE,
         groups: int = 1,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -101,15 +105,29 @@ class SplineKernel(SeparableKernel):
     ) -> Float[Tensor, "*batch rank"]:
         """The splines along one axis, at a distance in input pixels."""
         count = self.control_points[axis]
-        points = torch.arange(count).to(distance) - (count - 1) / 2
+        points = torch.arange(count, dtype=distance.dtype, device=distance.device)
+        points = points - (count - 1) / 2
         values = _b_spline(distance[..., None] - points, self.degree)
-        return values @ cosines(points, count, count)
+        # No product of matrices, which may be less precise than its dtype.
+        return (values[..., None] * cosines(points, count, count)).sum(-2)
 
-    def axis_key(self, axis: int) -> Hashable | None:
-        """The width and the degree; the splines never change."""
-        if type(self).axis_basis is not SplineKernel.axis_basis:
-            return None  # a subclass with a basis of its own
-        return SplineKernel, self.kernel_size[axis], self.degree
+    def axis_constants(self, axis: int) -> Hashable:
+        """The control points and the degree."""
+        return self.control_points[axis], self.degree
+
+    def options(self) -> dict[str, Any]:
+        """The degree."""
+        return {"degree": self.degree}
+
+    @classmethod
+    def size_for(cls, filter_size: Sequence[int]) -> tuple[int, ...]:
+        """So many pixels wider that it has a control point for each of the filter's."""
+        return tuple(width + _DEGREE for width in filter_size)
+
+    @classmethod
+    def options_for(cls, taps: Sequence[int]) -> dict[str, Any]:
+        """None: its control points lie a pixel apart, whatever the taps do."""
+        return {}
 
 
 def _b_spline(distance: Tensor, degree: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""What networks do to shifted images, and how far an image is from another."""
+"""Metrics: shift equivariance, drift, and the fidelity of images."""
 
 from contconv.metrics.centroid import centroid as centroid
 from contconv.metrics.centroid import drift as drift

@@ -1,4 +1,4 @@
-"""centroid and drift: where the mass of an image is, and where filters take it."""
+"""centroid and drift: the centre of mass of an image, and how filters move it."""
 
 from collections.abc import Callable
 from typing import Any

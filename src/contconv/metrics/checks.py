@@ -1,4 +1,4 @@
-"""What the metrics refuse, and what they say."""
+"""Checks of the arguments of metrics."""
 
 from typing import Any
 

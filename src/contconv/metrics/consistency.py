@@ -1,4 +1,4 @@
-"""class_consistency: does the predicted class stay when the image moves?"""
+"""class_consistency: how often the predicted class survives a shift."""
 
 from collections.abc import Callable
 

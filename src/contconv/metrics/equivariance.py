@@ -1,4 +1,4 @@
-"""shift_equivariance: do the features move as the image does?"""
+"""shift_equivariance: how closely the features move as the image does."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""psnr and ssim: how far an image is from another, as super-resolution counts it."""
+"""psnr and ssim: the fidelity of an image, as super-resolution measures it."""
 
 import math
 

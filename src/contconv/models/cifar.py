@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from contconv._grid.ratio import Scale
 from contconv._runtime.shapes import Float
 from contconv.kernels import ContinuousKernel
+from contconv.kernels.names import learned_class
 from contconv.nn import ContinuousConv2d
 from contconv.nn.schedules import equal
 
@@ -17,9 +18,6 @@ KernelFactory = Callable[[int, int, tuple[int, int]], ContinuousKernel]
 
 # Rectified linear units halve the mean square of what they are given.
 _GAIN = math.sqrt(2)
-
-# Supports with as many parameters as 3x3 pixels, where they are not 3x3.
-_SIZES = {"spline": 5}
 
 
 class _Classifier(nn.Module):
@@ -150,7 +148,11 @@ def _continuous(
 ) -> ContinuousConv2d:
     """A layer whose response keeps the scale of the activations through ReLU."""
     made = kernel if isinstance(kernel, str) else kernel(channels, channels, (3, 3))
-    size = _SIZES.get(made, 3) if isinstance(made, str) else made.kernel_size
+    size = (
+        learned_class(made).size_for((3, 3))
+        if isinstance(made, str)
+        else made.kernel_size
+    )
     layer = ContinuousConv2d(channels, channels, size, scale=scale, kernel=made)
     reset = getattr(layer.kernel, "reset_parameters", None)
     if reset is not None and isinstance(kernel, str):

@@ -50,6 +50,9 @@ class ContinuousConv2d(ContinuousConv):
             ``groups=in_channels``.
         antialias: Whether to stretch the kernel where an axis shrinks, as classical
             resizing does.
+        align: Where the grid lies without padding: ``"center"``, both extents centred;
+            ``"edge"``, the first boundary of the output on that of the input;
+            ``"first"``, the first pixel on the first.
         engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
             ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
         device: Where the parameters live.

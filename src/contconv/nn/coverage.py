@@ -2,16 +2,9 @@
 
 import warnings
 
-import torch
-
 from contconv._grid.coverage import distinct
 from contconv._grid.grid import AxisGrid, Grid
-from contconv.kernels import ContinuousKernel, SeparableKernel
-
-# A kernel that is no sum of known functions has to be shown so many distances a pixel.
-# The Internal-Net trained at 1/2 (4 to 5 distances on 4 pixels) was wrong by 23 grey
-# levels at other scales, at 3/4 (12) by 1.3, at a float scale by 0.67.
-_PER_PIXEL = 2
+from contconv.kernels import ContinuousKernel
 
 
 class ScaleCoverageWarning(UserWarning):
@@ -26,7 +19,7 @@ def warn_if_few(kernel: ContinuousKernel, grid: Grid, stacklevel: int) -> None:
     if not isinstance(grid, AxisGrid):
         return
     for i, axis in enumerate(grid.axes):
-        needed = _needed(kernel, i)
+        needed = kernel.degrees(i)
         if axis.phases >= needed:
             continue
         seen = distinct(axis)
@@ -42,12 +35,3 @@ def warn_if_few(kernel: ContinuousKernel, grid: Grid, stacklevel: int) -> None:
                 stacklevel=stacklevel + 1,
             )
             return
-
-
-def _needed(kernel: ContinuousKernel, i: int) -> int:
-    """How many distances determine the kernel along an axis."""
-    if isinstance(kernel, SeparableKernel):
-        zero = torch.zeros(1, device=kernel.head.device)
-        with torch.no_grad():
-            return kernel.axis_basis(zero, i).shape[-1]
-    return _PER_PIXEL * kernel.kernel_size[i]

@@ -10,19 +10,19 @@ from torch import Tensor, fx, nn
 
 from contconv._grid.grid import Grid
 from contconv._grid.padding import check_padding_mode
-from contconv._grid.placement import Padding, as_placements
+from contconv._grid.placement import Padding, as_argument, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.autograd import has_symbolic_sizes
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional.call import Call, as_call
-from contconv.functional.checks import check_kernel
 from contconv.functional.conv import run_call
 from contconv.functional.explain import Explanation, explain_call, stand_in
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.head import check_channels
 from contconv.kernels.names import learned_kernel
+from contconv.nn.checks import check_layer_kernel, check_learnable
 from contconv.nn.coverage import warn_if_few
 from contconv.nn.learnable_scale import LearnableScale
 
@@ -50,6 +50,7 @@ class ContinuousConv(nn.Module):
         padding_mode: str = "zeros",
         kernel: str | ContinuousKernel = "cosine",
         antialias: bool = False,
+        align: str = "center",
         engine: str = "auto",
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -60,10 +61,10 @@ class ContinuousConv(nn.Module):
         check_engine(engine)
         self.in_channels, self.out_channels = in_channels, out_channels
         self.kernel_size = as_sizes(kernel_size, self.ndim, "kernel_size")
-        self.placements = as_placements(padding, self.kernel_size)
+        self.placements = as_placements(padding, self.kernel_size, align)
         self.learnable_scale: LearnableScale | None = None
         if isinstance(scale, LearnableScale):
-            _check_learnable(scale, self.ndim, antialias)
+            check_learnable(scale, self.ndim, antialias)
             self.learnable_scale, scale = scale, None
         self.scale, self.size = scale, size
         self.groups, self.padding_mode = groups, padding_mode
@@ -225,16 +226,16 @@ class ContinuousConv(nn.Module):
         """What differs from the defaults, as `repr` shows it."""
         channels = f"{self.in_channels}, {self.out_channels}"
         parts = [channels, f"kernel_size={self.kernel_size}"]
-        if self.scale is not None and (self._ratios or self.learnable_scale is None):
-            parts.append(f"scale=({', '.join(str(ratio) for ratio in self.scale)})")
+        if self._ratios is not None:
+            parts.append(f"scale=({', '.join(map(str, self.scale or ()))})")
         if self.size is not None:
             parts.append(f"size={self.size}")
         if self.groups != 1:
             parts.append(f"groups={self.groups}")
         if self.bias is None:
             parts.append("bias=False")
-        if self.placements is not None:
-            parts.append(f"grid=({'; '.join(map(str, self.placements))})")
+        if where := as_argument(self.placements):
+            parts.append(where)
         if self.padding_mode != "zeros":
             parts.append(f"padding_mode={self.padding_mode!r}")
         if self.antialias:
@@ -254,46 +255,3 @@ def _as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy
         )
     given = {key: one for key, one in options.items() if one is not None}
     return input.tracer.create_proxy("call_module", path, (input,), given)
-
-
-def _check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
-    if antialias:
-        raise ValueError(
-            "a learnable scale samples at points, which have no antialias; leave it out"
-        )
-    scale.ratios(ndim)  # one number, or one for each axis
-
-
-def check_layer_kernel(
-    kernel: Any,
-    kernel_size: tuple[int, ...],
-    in_channels: int,
-    out_channels: int,
-    groups: int,
-) -> None:
-    """Raise unless the kernel has the size and the channels of its layer."""
-    if not isinstance(kernel, ContinuousKernel):
-        raise TypeError(
-            "kernel must be a ContinuousKernel or the name of a learned kernel, "
-            f"got {type(kernel).__name__}"
-        )
-    check_kernel(kernel)
-    if kernel.kernel_size != kernel_size:
-        raise ValueError(
-            f"kernel_size is {kernel_size}, but the kernel has {kernel.kernel_size}; "
-            "give both the same"
-        )
-    have = tuple(kernel.head.shape[:2])
-    need = (out_channels, in_channels // groups)
-    if have == need:
-        return
-    if not kernel.is_shared:
-        raise ValueError(
-            f"the kernel must have {need[0]} output and {need[1]} input channels per "
-            f"group, got {have[0]} and {have[1]}"
-        )
-    if not in_channels == out_channels == groups:
-        raise ValueError(
-            "a kernel that all channels share needs in_channels, out_channels and "
-            f"groups to be equal, got {in_channels}, {out_channels} and {groups}"
-        )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from contconv._grid.placement import Placement, Placements
 from contconv._grid.ratio import Scale, as_ratio, as_ratios
+from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
 
 
@@ -68,9 +69,15 @@ class LearnableScale(nn.Module):
                 "initial must lie between least and most, which must be positive, got "
                 f"{initial} for {least} to {most}"
             )
-        self.least, self.most = least, most
-        logs = torch.tensor([math.log(value) for value in values])
-        self.log = nn.Parameter(logs.to(device=device, dtype=dtype))
+        self.least, self.most, self.initial = least, most, tuple(values)
+        self.log = nn.Parameter(torch.empty(count, device=device, dtype=dtype))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Go back to the scale of the beginning."""
+        for log, value in zip(self.log, self.initial, strict=True):
+            log.fill_(math.log(value))
 
     def forward(self) -> Float[Tensor, " axes"]:
         """The scale: one number, or one for each axis; in float32 or wider."""
@@ -80,8 +87,17 @@ class LearnableScale(nn.Module):
         return (log + (kept - log).detach()).exp()
 
     def ratios(self, axes: int) -> tuple[Fraction, ...]:
-        """The scale for each axis, as `ContinuousConv2d` takes a float."""
-        values = self._per_axis(axes).detach().tolist()
+        """The scale for each axis, as `ContinuousConv2d` takes a float.
+
+        Raises:
+            ValueError: If it has no value: on the meta device.
+        """
+        if not has_numbers(self.log):
+            raise ValueError(
+                f"the learnable scale has no value on {self.log.device}; move it to "
+                "a device with to_empty, and load its value or call reset_parameters"
+            )
+        values = self.per_axis(axes).detach().tolist()
         return tuple(Fraction(*as_ratio(value)) for value in values)
 
     def points(
@@ -103,14 +119,15 @@ class LearnableScale(nn.Module):
         if size is None:
             triples = zip(placements, in_shape, self.ratios(axes), strict=True)
             size = [p.size(pixels, *s.as_integer_ratio()) for p, pixels, s in triples]
-        scales = self._per_axis(axes)
+        scales = self.per_axis(axes)
         positions = [
             _positions(scales[i], in_shape[i], size[i], placements[i])
             for i in range(axes)
         ]
         return torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
 
-    def _per_axis(self, axes: int) -> Tensor:
+    def per_axis(self, axes: int) -> Float[Tensor, " axes"]:
+        """The scale once for each axis, or ValueError if it is for others."""
         scale = self()
         if len(scale) not in (1, axes):
             raise ValueError(
@@ -121,7 +138,7 @@ class LearnableScale(nn.Module):
 
     def extra_repr(self) -> str:
         """The scale, as `repr` shows it."""
-        if self.log.is_meta:
+        if not has_numbers(self.log):
             return ""
         return ", ".join(f"{value:.4g}" for value in self().tolist())
 

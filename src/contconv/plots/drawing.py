@@ -1,4 +1,4 @@
-"""Kernels on paper: heat maps and curves, with the pixels of a centred window."""
+"""Drawing: figures, heat maps and curves of kernels over the pixel grid."""
 
 from typing import Any
 

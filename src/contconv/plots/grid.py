@@ -1,4 +1,4 @@
-"""plot_grid: where the output pixels fall in the input, and what they see there."""
+"""plot_grid: the projected grid, and the fields of view of output pixels."""
 
 from collections.abc import Sequence
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""plot_kernel: what a continuous kernel looks like between the pixels."""
+"""plot_kernel: a continuous kernel over its support."""
 
 import math
 from collections.abc import Sequence

@@ -1,16 +1,15 @@
 """plot_shapes: the sizes that feature maps take on their way through a network."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from contconv._grid.ratio import Scale, as_ratios
 from contconv._runtime.shapes import no_type_check
 from contconv.nn.layer import ContinuousConv
-from contconv.nn.observe import evaluating
+from contconv.nn.observe import Call, observed
 from contconv.nn.scales import continuous_layers, using_scales
 from contconv.plots.drawing import as_figure
 
@@ -97,42 +96,30 @@ def plot_shapes(
     return drawing.figure
 
 
-@torch.no_grad()
 def _steps(
     model: nn.Module, input: Tensor, sequence: Sequence[Scale] | None
 ) -> list[Step]:
     """Run the network at these scales, and note what its continuous layers did."""
-    steps: list[Step] = []
-    names = {module: name for name, module in model.named_modules()}
-
-    def note(
-        layer: ContinuousConv, args: Any, options: dict[str, Any], output: Tensor
-    ) -> None:
-        image = args[0] if args else options["input"]
-        before, after = (tuple(t.shape[-layer.ndim :]) for t in (image, output))
-        steps.append(Step(names[layer], _scale_of(layer, options), before, after))
-
-    with ExitStack() as stack:
-        if sequence is not None:
-            stack.enter_context(using_scales(model, sequence))
-        stack.enter_context(evaluating(model))
-        # Compiled graphs would not call the hooks.
-        stack.enter_context(torch.compiler.set_stance("force_eager"))
-        for layer in continuous_layers(model):
-            hook: Any = note
-            handle = layer.register_forward_hook(hook, with_kwargs=True)
-            stack.callback(handle.remove)
-        model(input)
-    if not steps:
-        raise ValueError("model must run a continuous layer, but it has run none")
-    return steps
+    scales = nullcontext() if sequence is None else using_scales(model, sequence)
+    with scales:
+        calls = observed(model, input, continuous_layers(model))
+        if not calls:
+            raise ValueError("model must run a continuous layer, but it has run none")
+        return [_step(call) for call in calls]
 
 
-def _scale_of(layer: ContinuousConv, options: dict[str, Any]) -> str:
+def _step(call: Call) -> Step:
+    layer = call.module
+    assert isinstance(layer, ContinuousConv) and call.before and call.after
+    before, after = (shape[-layer.ndim :] for shape in (call.before, call.after))
+    return Step(call.name, _scale_of(layer, call.arguments), before, after)
+
+
+def _scale_of(layer: ContinuousConv, given: dict[str, Any]) -> str:
     """The scale of a call, as it is written over the arrow; empty if a size sets it."""
-    if options.get("points") is not None:
+    if given.get("points") is not None:
         return "points"
-    scale, size = options.get("scale"), options.get("size")
+    scale, size = given.get("scale"), given.get("size")
     if scale is None and size is None:
         scale, size = layer.scale, layer.size
     if scale is None:

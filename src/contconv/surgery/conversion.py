@@ -3,33 +3,26 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from torch import nn
 
 from contconv._grid.grid import resized_axes
 from contconv._grid.placement import Placement
-from contconv._runtime.text import counted, wrapped
-from contconv.nn.observe import Shapes
+from contconv._runtime.text import counted, times, wrapped
+from contconv.nn.observe import Shape
 from contconv.surgery.discrete import Discrete
 from contconv.surgery.replace import swap
 
 
-def scale_text(scale: Sequence[Fraction]) -> str:
-    """A scale in words: once if it is the same on all axes."""
-    return " x ".join(map(str, dict.fromkeys(scale)))
-
-
 def grid_text(placements: Sequence[Placement]) -> str:
     """How the axes of a grid lie: once if it is the same for all."""
-    words = list(dict.fromkeys(map(str, placements)))
-    return " x ".join(words)
+    return times(dict.fromkeys(map(str, placements)))
 
 
-def off_centre(discrete: Discrete, ends: Shapes) -> str:
+def off_centre(discrete: Discrete, before: Shape, after: Shape) -> str:
     """How far the grid is off the centre of this input."""
     axes = len(discrete.kernel_size)
-    scale, sizes, in_sizes = discrete.scale, ends.after[-axes:], ends.before[-axes:]
+    scale, sizes, in_sizes = discrete.scale, after[-axes:], before[-axes:]
     grids = (
         resized_axes(in_sizes, discrete.kernel_size, scale, sizes, placements=p)
         for p in (discrete.placements, None)
@@ -41,24 +34,7 @@ def off_centre(discrete: Discrete, ends: Shapes) -> str:
     if not any(shifts):
         return "centred"
     once = dict.fromkeys(f"{float(shift):+g}" for shift in shifts)
-    return " x ".join(once) + " px off centre"
-
-
-if TYPE_CHECKING:
-    from rich.console import Group
-
-_COLUMNS = (
-    "layer",
-    "was",
-    "scale",
-    "grid",
-    "error",
-    "parameters",
-    "multiply-adds",
-    "output",
-    "note",
-)
-_UNNAMED = ("grid", "note")
+    return times(once) + " px off centre"
 
 
 @dataclass(frozen=True)
@@ -97,7 +73,7 @@ class Row:
 
 @dataclass
 class Conversion:
-    """What `convert` or `gradual` did, or would do; ``print`` shows a table.
+    """What `convert` or `gradual` did, or would do; ``print`` shows each layer.
 
     Attributes:
         model: The network: the same object, unless it is a single layer.
@@ -145,10 +121,16 @@ class Conversion:
         self.model, self.applied = self._original, False
         return self.model
 
+    def __repr__(self) -> str:
+        """The sums alone; ``print`` shows the layers."""
+        return f"<Conversion: {self._summary()}>"
+
     def __str__(self) -> str:
         """A line or more for each layer, and the sums."""
         lines = [_line(row) for row in self.rows]
-        return "\n".join([*lines, wrapped(self._summary())])
+        renamed = any(row.error is not None for row in self.converted)
+        note = "; their weights are the parameter kernel.head now" if renamed else ""
+        return "\n".join([*lines, wrapped(self._summary() + note)])
 
     def _summary(self) -> str:
         done = "replaced" if self.applied else "would be replaced"
@@ -162,20 +144,6 @@ class Conversion:
             before, after = (sum(pair[i] for pair in costs) for i in (0, 1))
             text += f"; multiply-adds {counted(before)} -> {counted(after)}"
         return text
-
-    def __rich__(self) -> "Group":
-        """The same with a table, for `rich.print`."""
-        from rich.console import Group
-        from rich.table import Table
-
-        cells = [list(_cells(row)) for row in self.converted]
-        wanted = [i for i in range(len(_COLUMNS)) if any(row[i] for row in cells)]
-        table = Table()
-        for i in wanted:
-            table.add_column(_COLUMNS[i], overflow="fold")
-        for row in cells:
-            table.add_row(*[row[i] for i in wanted])
-        return Group(table, *[_line(row) for row in self.left], self._summary())
 
 
 @dataclass(frozen=True)
@@ -191,19 +159,17 @@ def _line(row: Row) -> str:
     start = f"{row.name or '(the model)'}: {row.was} "
     if row.reason:
         return wrapped(f"{start}left alone: {row.reason}")
-    pairs = list(zip(_COLUMNS, _cells(row), strict=True))[2:]
-    words = (f"{name} {cell}" for name, cell in pairs if cell and name not in _UNNAMED)
-    text = "; ".join([row.becomes, *filter(None, (row.grid, row.note)), *words])
-    return wrapped(f"{start}-> {text}")
+    return wrapped(f"{start}-> {'; '.join(filter(None, _words(row)))}")
 
 
-def _cells(row: Row) -> Iterator[str]:
-    yield row.name or "(the model)"
-    yield row.was
-    yield row.scale
+def _words(row: Row) -> Iterator[str]:
+    """What is said of a layer that is replaced; some of it may be empty."""
+    yield row.becomes
+    yield row.scale and f"scale {row.scale}"
     yield row.grid
-    yield "" if row.error is None else f"{row.error:.1e}"
-    for pair in (row.parameters, row.multiply_adds):
-        yield "" if pair is None else " -> ".join(map(counted, pair))
-    yield "" if row.out_shape is None else " x ".join(map(str, row.out_shape))
     yield row.note
+    yield "" if row.error is None else f"error {row.error:.1e}"
+    pairs = {"parameters": row.parameters, "multiply-adds": row.multiply_adds}
+    for name, pair in pairs.items():
+        yield "" if pair is None else f"{name} {' -> '.join(map(counted, pair))}"
+    yield "" if row.out_shape is None else f"output {times(row.out_shape)}"

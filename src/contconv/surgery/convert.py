@@ -1,28 +1,30 @@
 """convert: continuous layers in the place of discrete ones."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
+from contconv._grid.placement import Placement
 from contconv._runtime.shapes import no_type_check
-from contconv.kernels.names import LEARNED_NAMES
+from contconv._runtime.text import scale_text
+from contconv.kernels.names import LEARNED
 from contconv.nn.layer import ContinuousConv
-from contconv.nn.observe import Shapes, shapes
+from contconv.nn.observe import Call, Shape, first_calls, observed
 from contconv.surgery.conversion import (
     Conversion,
     Row,
     Swap,
     grid_text,
     off_centre,
-    scale_text,
 )
-from contconv.surgery.describe import cost_of, layer_cost, parameters
+from contconv.surgery.converted import Converted, name_of
+from contconv.surgery.describe import cost_of, parameters
 from contconv.surgery.discrete import Discrete, resizes
-from contconv.surgery.find import Match, Where, find
+from contconv.surgery.find import KINDS, Match, Where, find
+from contconv.surgery.fixed import Fixed
 from contconv.surgery.replace import built, places, stands_in, swap
-from contconv.surgery.upsample import Classical
 
 
 @no_type_check
@@ -39,13 +41,18 @@ def convert(
 ) -> Conversion:
     """Replace convolutions of a network by continuous ones, which take any scale.
 
-    What is replaced are convolutions, transposed convolutions, ``nn.Upsample`` (by a
-    fixed kernel), and, where they stand right before a convolution in one
-    ``nn.Sequential``, enlargements to the nearest pixel and poolings together with it.
+    What is replaced are convolutions, transposed convolutions, and, by fixed kernels,
+    ``nn.Upsample`` and means of blocks. An enlargement to the nearest pixel or a
+    pooling becomes one layer with the convolution after it in the same
+    ``nn.Sequential``, if an example shows that nothing else takes what is in between,
+    and no hook looks there.
+
     With ``init="fit"`` the network stays the same function: the kernels pass through
     the trained taps. It keeps its hooks, devices, dtypes and modes, and still loads a
-    ``state_dict`` that was saved before. The parameters are new: make the optimizer
-    afterwards.
+    ``state_dict`` that was saved before. A layer has the settings of what it replaces,
+    such as ``stride``; its ``weight``, to be read or set as a whole; and takes the
+    ``output_size`` of a transposed convolution. The parameters are new, under the name
+    ``kernel.head``: make the optimizer afterwards.
 
     All layers are made before the first one is put in place, so that the network is
     converted as a whole or, after an error, not at all.
@@ -61,7 +68,8 @@ def convert(
             the stride divides the size. ``"keep"`` leaves it there, so that all outputs
             stay the same; ``"center"`` centres it as Eq. 2 of the paper does.
         kernel: The kernels: ``"cosine"``, ``"mlp"``, or, to start anew, ``"spline"``.
-        example: An input of the network, or a tuple of them, for shapes and costs.
+        example: An input of the network, or a tuple of its arguments: for shapes, costs
+            and what can be replaced only together.
         dry_run: Whether only to report.
         tolerance: With ``init="fit"``, how far a kernel may be off at any tap, over the
             largest one; layers that are further off are left alone.
@@ -87,13 +95,15 @@ def convert(
         Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1))
     """
     _check(model, init, align, kernel)
-    found = list(find(model, where or resizes, fresh=init == "fresh"))
-    modules = [module for one in found for module in one.modules]
-    seen = {} if example is None else shapes(model, example, modules)
+    calls = None if example is None else observed(model, example, _looked_at(model))
     rows: list[Row] = []
     swaps: list[Swap] = []
-    for one in found:
-        row, layer = _replaced(one, init == "fit", align, kernel, tolerance, seen)
+    for one in find(model, where or resizes, calls, fresh=init == "fresh"):
+        own = [call for call in calls or () if call.module in one.modules]
+        if isinstance(one.discrete, Fixed):
+            row, layer = _fixed(one, one.discrete, own)
+        else:
+            row, layer = _replaced(one, init == "fit", align, kernel, tolerance, own)
         rows.append(row)
         if layer is not None:
             swaps += _swaps(model, one, layer)
@@ -101,6 +111,11 @@ def convert(
     if not dry_run:
         apply(report)
     return report
+
+
+def _looked_at(model: nn.Module) -> list[nn.Module]:
+    """The modules whose calls say what can be replaced."""
+    return [m for m in model.modules() if isinstance(m, (*KINDS, nn.Sequential))]
 
 
 def apply(report: Conversion) -> None:
@@ -117,8 +132,8 @@ def _check(model: Any, init: str, align: str, kernel: str) -> None:
         raise ValueError(f"init must be 'fit' or 'fresh', got {init!r}")
     if align not in ("keep", "center"):
         raise ValueError(f"align must be 'keep' or 'center', got {align!r}")
-    if kernel not in LEARNED_NAMES:
-        raise ValueError(f"kernel must be one of {LEARNED_NAMES}, got {kernel!r}")
+    if kernel not in LEARNED:
+        raise ValueError(f"kernel must be one of {tuple(LEARNED)}, got {kernel!r}")
 
 
 def _replaced(
@@ -127,19 +142,18 @@ def _replaced(
     align: str,
     kernel: str,
     tolerance: float,
-    seen: dict[nn.Module, Shapes],
-) -> tuple[Row, ContinuousConv | None]:
-    """The row of a layer, and what replaces it."""
+    calls: Sequence[Call],
+) -> tuple[Row, Converted | None]:
+    """The row of a convolution, or of a layer and one, and what replaces it."""
     was = " + ".join(type(module).__name__ for module in one.modules)
     row = Row(one.names[-1], was, reason=one.reason)
     discrete = one.discrete
-    if discrete is None:
+    if not isinstance(discrete, Discrete):
         return row, None
-    if isinstance(discrete, Classical):
-        return _classical(row, discrete, seen.get(discrete.module))
     if align == "center":
         centred = tuple(p._replace(pixels=None, outputs=0) for p in discrete.placements)
-        discrete = replace(discrete, placements=centred)
+        sized = None if discrete.sized is None else centred
+        discrete = replace(discrete, placements=centred, sized=sized)
     layer, error = built(discrete, kernel, fits=fits)
     if error is not None and not error <= tolerance:
         reason = (
@@ -149,58 +163,63 @@ def _replaced(
         return replace(row, reason=reason), None
     row = replace(
         row,
-        becomes=type(layer).__name__,
+        becomes=name_of(layer),
         scale=scale_text(discrete.scale),
-        note=discrete.note,
+        grid=grid_text(discrete.placements),
+        note="; ".join(_changes(one, discrete, layer)),
         error=error,
         parameters=(parameters(discrete.module), parameters(layer)),
     )
-    if one.modules[0] in seen and one.modules[-1] in seen:
-        ends = (seen[one.modules[0]].before, seen[one.modules[-1]].after)
-        return _measured(row, one, discrete, layer, seen, Shapes(*ends)), layer
-    return replace(row, grid=grid_text(discrete.placements)), layer
+    seen = first_calls(calls)
+    if any(module not in seen for module in one.modules):
+        return row, layer
+    shapes = seen[one.modules[0]].shapes[0], seen[one.modules[-1]].shapes[1]
+    before = sum(cost_of(module, *seen[module].shapes) for module in one.modules)
+    row = replace(row, grid=off_centre(discrete, *shapes))
+    return _measured(row, before, layer, *shapes), layer
 
 
-def _classical(
-    row: Row, found: Classical, ends: Shapes | None
+def _changes(one: Match, discrete: Discrete, layer: Converted) -> Iterator[str]:
+    """What does not stay the same, in words."""
+    if discrete.note:
+        yield discrete.note
+    for name in one.names[:-1]:
+        yield f"{name!r} passes its input on"
+    if layer.kernel_size != tuple(discrete.module.kernel_size):
+        yield f"kernel_size is {layer.kernel_size}, in input pixels"
+
+
+def _fixed(
+    one: Match, found: Fixed, calls: Sequence[Call]
 ) -> tuple[Row, ContinuousConv | None]:
-    """The row of an enlargement, and the fixed kernel that replaces it."""
-    if ends is None:
+    """The row of a resizing, and the fixed kernel that replaces it."""
+    row = Row(one.names[0], type(found.module).__name__)
+    shapes = [call.shapes for call in calls if call.before and call.after]
+    if not shapes:
         reason = "how many channels it is given is unknown; pass example="
+        return replace(row, reason=one.reason or reason), None
+    layers = [found.layer(before) for before, _ in shapes]
+    if len({layer.in_channels for layer in layers}) > 1:
+        reason = "it is given several numbers of channels; make it a module for each"
         return replace(row, reason=reason), None
-    layer = stands_in(found.layer(ends.before), found.module)
-    cost = layer_cost(layer, ends, torch.float32)
+    layer = stands_in(layers[0], found.module)
+    note = type(layer.kernel).__name__
     row = replace(
         row,
         becomes=type(layer).__name__,
         scale="" if layer.scale is None else scale_text(layer.scale),
-        grid="centred",
-        note=type(layer.kernel).__name__,
-        parameters=(0, 0),
-        multiply_adds=(0, cost),
-        in_shape=ends.before,
-        out_shape=ends.after,
+        grid=grid_text(found.placements or (Placement(),)),
+        note=f"{note}; {one.reason}" if one.reason else note,
     )
-    return row, layer
+    return _measured(row, 0, layer, *shapes[0]), layer
 
 
 def _measured(
-    row: Row,
-    one: Match,
-    discrete: Discrete,
-    layer: ContinuousConv,
-    seen: dict[nn.Module, Shapes],
-    ends: Shapes,
+    row: Row, cost: int, layer: ContinuousConv, before: Shape, after: Shape
 ) -> Row:
     """With the shapes of the example, and what it costs."""
-    before = sum(cost_of(module, seen[module]) for module in one.modules)
-    return replace(
-        row,
-        grid=off_centre(discrete, ends),
-        multiply_adds=(before, layer_cost(layer, ends, discrete.weight.dtype)),
-        in_shape=ends.before,
-        out_shape=ends.after,
-    )
+    costs = (cost, cost_of(layer, before, after))
+    return replace(row, multiply_adds=costs, in_shape=before, out_shape=after)
 
 
 def _swaps(model: nn.Module, one: Match, layer: nn.Module) -> list[Swap]:

@@ -1,6 +1,6 @@
 """describe: what every continuous layer of a network would do."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,28 +15,28 @@ from contconv._grid.coverage import distinct
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import no_type_check
-from contconv._runtime.text import counted, readable, spent_time
-from contconv.engines import Cost
+from contconv._runtime.text import (
+    aligned,
+    counted,
+    scale_text,
+    spent_time,
+    times,
+    wrapped,
+)
 from contconv.functional.explain import explain_call
-from contconv.functional.explanation import Explanation
+from contconv.functional.explanation import COSTS, Explanation, cost_words
 from contconv.nn.layer import ContinuousConv
-from contconv.nn.observe import Shapes, evaluating
+from contconv.nn.observe import Call, Shape, observed
+from contconv.nn.scales import continuous_layers
 from contconv.surgery.discrete import CONVOLUTIONS, TRANSPOSED
 
 
-def cost_of(module: nn.Module, ends: Shapes) -> int:
-    """Multiply-adds of a layer of any kind, for an input of this shape."""
+def cost_of(module: nn.Module, before: Shape, after: Shape) -> int:
+    """Multiply-adds of a layer of any kind, from the shapes of input and output."""
     if isinstance(module, ContinuousConv):
-        return layer_cost(module, ends, module.kernel.head.dtype)
-    return multiply_adds(module, ends.before, ends.after)
-
-
-def layer_cost(layer: ContinuousConv, ends: Shapes, dtype: torch.dtype) -> int:
-    """Multiply-adds of a continuous layer, for an input of this shape."""
-    chosen = layer.explain(torch.empty(ends.before, dtype=dtype, device="meta"))
-    cost = chosen.engines[chosen.engine].cost
-    assert cost is not None  # the chosen engine can run
-    return cost.multiply_adds
+        image = torch.empty(before, dtype=module.kernel.head.dtype, device="meta")
+        return module.explain(image).cost.multiply_adds
+    return multiply_adds(module, before, after)
 
 
 def parameters(module: nn.Module) -> int:
@@ -56,20 +56,8 @@ def multiply_adds(
     return numbers // module.groups * prod(module.kernel_size)
 
 
-_COLUMNS = (
-    "layer",
-    "channels",
-    "kernel",
-    "scale",
-    "input",
-    "output",
-    "distances",
-    "engine",
-    "parameters",
-    "multiply-adds",
-    "memory",
-    "time",
-)
+_GRID = ("layer", "kernel", "channels", "scale", "pixels", "distances")
+_COSTS = ("layer", "engine", "parameters", *COSTS)
 
 
 @dataclass(frozen=True)
@@ -101,22 +89,20 @@ class Description:
     @property
     def multiply_adds(self) -> int:
         """Of all layers together."""
-        return sum(_cost(layer).multiply_adds for layer in self.layers)
+        return sum(layer.explanation.cost.multiply_adds for layer in self.layers)
+
+    def __repr__(self) -> str:
+        """The sums alone; ``print`` shows the table."""
+        return f"<Description: {self._sums()}>"
 
     def __str__(self) -> str:
-        """A row for each layer, and the sums."""
-        rows = [_COLUMNS, *map(_cells, self.layers)]
-        widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
-        lines = [
-            "  ".join(
-                f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)
-            )
-            for row in rows
-        ]
-        return "\n".join([*(line.rstrip() for line in lines), self._sums()])
+        """What each layer does, what that costs, and the sums."""
+        grids = aligned([_GRID, *map(_grid, self.layers)])
+        costs = aligned([_COSTS, *map(_costs, self.layers)], ("parameters", *COSTS))
+        return "\n".join([*grids, "", *costs, "", wrapped(self._sums())])
 
     def _sums(self) -> str:
-        time = sum(_cost(layer).time for layer in self.layers)
+        time = sum(layer.explanation.cost.time for layer in self.layers)
         return (
             f"{len(self.layers)} continuous layers: "
             f"{counted(sum(layer.parameters for layer in self.layers))} parameters, "
@@ -149,85 +135,81 @@ def describe(model: nn.Module, input_size: Sequence[int]) -> Description:
         >>> plan = Gradual(64, 128, 3, scale=1 / 2, layers=3, device="meta")
         >>> for layer in describe(plan, (1, 64, 32, 32)).layers:
         ...     print(layer.name, layer.scale, layer.explanation.output_shape)
-        0 7937/10000 (1, 128, 26, 26)
-        2 31498/39685 (1, 128, 21, 21)
-        4 12500/15749 (1, 128, 16, 16)
+        0 0.7937 (1, 128, 26, 26)
+        2 0.7937 (1, 128, 21, 21)
+        4 0.7937 (1, 128, 16, 16)
     """
     shape = as_sizes(input_size, len(input_size), "input_size")
     first = next(model.parameters(), None)
     own = {} if first is None else {"device": first.device, "dtype": first.dtype}
-    found: list[Layer] = []
-    explaining = partial(_explain, found, torch.is_grad_enabled())
-    with torch.no_grad(), evaluating(model), _replaced(model, explaining):
-        model(torch.zeros(shape, **own))
-    return Description(found)
+    layers = continuous_layers(model)
+    with _not_computed(layers):
+        calls = observed(model, torch.zeros(shape, **own), layers)
+    return Description([_described(call) for call in calls])
 
 
 @contextmanager
-def _replaced(model: nn.Module, forward: Callable[..., Tensor]) -> Iterator[None]:
-    """Continuous layers that do something else, given the layer and its name."""
-    layers = {n: m for n, m in model.named_modules() if isinstance(m, ContinuousConv)}
-    for name, layer in layers.items():
-        layer.forward = partial(forward, layer, name)  # type: ignore
+def _not_computed(layers: Sequence[ContinuousConv]) -> Iterator[None]:
+    """Layers that give zeros of the right shape."""
+    for layer in layers:
+        layer.forward = partial(_zeros, layer)  # type: ignore
     try:
         yield
     finally:
-        for layer in layers.values():
+        for layer in layers:
             del layer.forward
 
 
-def _explain(
-    found: list[Layer],
-    learns: bool,
-    layer: ContinuousConv,
-    name: str,
-    input: Tensor,
-    **options: Any,
-) -> Tensor:
-    """Zeros of the right shape; what the layer would do is put down."""
-    with torch.set_grad_enabled(learns):
-        call = layer._dry_call(input, **options)
-        explanation = explain_call(call)
-    scale, distances = "points", None
-    if isinstance(call.grid, AxisGrid):
-        axes = call.grid.axes
-        ratios = [str(Fraction(axis.up, axis.down)) for axis in axes]
-        scale, distances = " x ".join(dict.fromkeys(ratios)), tuple(map(distinct, axes))
-    kernel = f"{type(layer.kernel).__name__} {'x'.join(map(str, layer.kernel_size))}"
-    found.append(
-        Layer(
-            name,
-            (layer.in_channels, layer.out_channels),
-            kernel,
-            scale,
-            distances,
-            parameters(layer),
-            explanation,
-        )
+def _zeros(layer: ContinuousConv, input: Tensor, *args: Any, **options: Any) -> Tensor:
+    given = dict(zip(("output_size",), args, strict=False)) | options
+    return input.new_zeros(
+        layer._dry_call(input, **_options(layer, given)).output_shape
     )
-    return input.new_zeros(explanation.output_shape)
 
 
-def _cost(layer: Layer) -> Cost:
-    cost = layer.explanation.engines[layer.explanation.engine].cost
-    assert cost is not None  # the chosen engine can run
-    return cost
+def _options(layer: ContinuousConv, given: dict[str, Any]) -> dict[str, Any]:
+    """What a call gives beside the input; the output size of a transposed one, too."""
+    options = {name: given.get(name) for name in ("scale", "size", "points")}
+    if (size := given.get("output_size")) is not None:
+        options |= {"scale": layer.scale, "size": tuple(size[-layer.ndim :])}
+    return options
 
 
-def _cells(layer: Layer) -> tuple[str, ...]:
-    cost, ends = _cost(layer), layer.explanation
-    shortage = ends.engines[ends.engine].shortage
-    return (
-        layer.name or "(the model)",
-        " -> ".join(map(str, layer.channels)),
-        layer.kernel,
-        layer.scale,
-        " x ".join(map(str, ends.input_shape)),
-        " x ".join(map(str, ends.output_shape)),
-        "" if layer.distances is None else " x ".join(map(str, layer.distances)),
-        ends.engine + (" (does not fit)" if shortage else ""),
-        counted(layer.parameters),
-        counted(cost.multiply_adds),
-        readable(cost.memory),
-        spent_time(cost.time),
+def _described(call: Call) -> Layer:
+    layer = call.module
+    assert isinstance(layer, ContinuousConv) and call.before is not None
+    image = torch.empty(call.before, dtype=call.dtype, device="meta")
+    options = _options(layer, call.arguments)
+    if options["points"] is not None:
+        options["points"] = torch.empty(options["points"], device="meta")
+    scale, distances, what = "points", None, layer._dry_call(image, **options)
+    if isinstance(what.grid, AxisGrid):
+        axes = what.grid.axes
+        scale = scale_text([Fraction(axis.up, axis.down) for axis in axes])
+        distances = tuple(map(distinct, axes))
+    return Layer(
+        call.name,
+        (layer.in_channels, layer.out_channels),
+        f"{type(layer.kernel).__name__} {times(layer.kernel_size)}",
+        scale,
+        distances,
+        parameters(layer),
+        explain_call(what),
     )
+
+
+def _grid(layer: Layer) -> tuple[str, ...]:
+    ends = layer.explanation
+    before, after = (times(s[2:]) for s in (ends.input_shape, ends.output_shape))
+    channels = " -> ".join(map(str, layer.channels))
+    cells = (layer.kernel, channels, layer.scale, f"{before} -> {after}")
+    return (layer.name or "(the model)", *cells, times(layer.distances or ()))
+
+
+def _costs(layer: Layer) -> tuple[str, ...]:
+    ends = layer.explanation
+    engine = ends.engine
+    if ends.engines[engine].shortage:
+        engine += " (does not fit)"
+    cells = (engine, counted(layer.parameters), *cost_words(ends.cost))
+    return (layer.name or "(the model)", *cells)

@@ -1,7 +1,7 @@
 """Discrete layers read: what each computes, or why it stays as it is."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -31,6 +31,7 @@ class Discrete:
     scale: tuple[Fraction, ...]
     placements: tuple[Placement, ...]
     padding_mode: str
+    sized: tuple[Placement, ...] | None = None  # of a call with output_size
     note: str = ""  # what does not stay the same
 
     @property
@@ -50,7 +51,12 @@ def refused(module: nn.Module) -> str | None:
     extra = {name for name, _ in module.named_parameters(recurse=False)}
     if extra - {"weight", "bias"}:
         names = ", ".join(sorted(extra - {"weight", "bias"}))
-        return f"it has other parameters ({names}); remove its weight norm first"
+        return (
+            f"it has other parameters ({names}), as of pruning or a weight norm; make "
+            "that permanent first, with torch.nn.utils.prune.remove or the like"
+        )
+    if module._load_state_dict_pre_hooks:
+        return "it has hooks for what it loads, which know it alone; remove them first"
     if isinstance(module.weight, nn.UninitializedParameter):
         return "it has no weight yet; run the model once"
     if not module.weight.is_floating_point():  # type: ignore
@@ -99,11 +105,13 @@ def read_transposed(conv: Transposed) -> Discrete:
     ones = (1,) * len(strides)
     origin = TapLayout(conv.groups, True, ones, ones, strides, tuple(conv.weight.shape))
     sizes = (conv.kernel_size, strides, conv.padding, conv.output_padding)
-    placements = [
-        _transposed_placement(k, q, int(p), extra)
-        for k, q, p, extra in zip(*sizes, strict=True)
-    ]
-    return _filled(conv, origin, tuple(map(Fraction, strides)), placements)
+    placements, first = [], []
+    for k, q, p, extra in zip(*sizes, strict=True):
+        placements.append(_transposed_placement(k, q, int(p), extra))
+        begins = {"pixels": 0, "outputs": 2 * int(p) - k + 1}
+        first.append(placements[-1]._replace(**begins))
+    found = _filled(conv, origin, tuple(map(Fraction, strides)), placements)
+    return replace(found, sized=tuple(first))
 
 
 def _filled(

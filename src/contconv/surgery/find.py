@@ -1,12 +1,14 @@
 """Layers found in a network that a continuous layer could replace."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from torch import nn
 
+from contconv.nn.observe import Call
 from contconv.surgery.discrete import (
     AVERAGES,
     CONVOLUTIONS,
@@ -18,8 +20,9 @@ from contconv.surgery.discrete import (
     read_transposed,
     refused,
 )
+from contconv.surgery.fixed import Fixed, read_average, read_upsample
 from contconv.surgery.pairs import read_pair
-from contconv.surgery.upsample import Classical, read_upsample
+from contconv.surgery.replace import is_watched
 
 Where = Callable[[str, nn.Module], bool]
 
@@ -33,16 +36,19 @@ class Match:
 
     names: tuple[str, ...]  # in the network; the last one's place is taken
     modules: tuple[nn.Module, ...]
-    discrete: Discrete | Classical | None
-    reason: str = ""  # why there is none
+    discrete: Discrete | Fixed | None
+    reason: str = ""  # why there is none; or why a layer is not made one with the next
 
 
-def find(model: nn.Module, where: Where, *, fresh: bool) -> Iterator[Match]:
+def find(
+    model: nn.Module, where: Where, calls: Sequence[Call] | None, *, fresh: bool
+) -> Iterator[Match]:
     """The layers that are chosen, in the order of ``model.named_modules()``.
 
     Args:
         model: Any network.
         where: Which to choose, by name and module; of two, the first one counts.
+        calls: Those of an example, of its layers and of every nn.Sequential; or None.
         fresh: Whether the function need not stay the same.
     """
     shared, taken = _shared_weights(model), set()
@@ -50,21 +56,38 @@ def find(model: nn.Module, where: Where, *, fresh: bool) -> Iterator[Match]:
     for name, module in model.named_modules():
         if not isinstance(module, KINDS) or name in taken or not where(name, module):
             continue
-        after = followers.get(name)
-        if after is not None:
-            pair = read_pair(module, after[1], fresh=fresh)
-            if isinstance(pair, Discrete):
-                taken.add(after[0])
-                yield Match((name, after[0]), (module, after[1]), pair)
+        after, reason = followers.get(name), ""
+        if after is not None and (pair := read_pair(module, after.conv, fresh=fresh)):
+            reason = _apart(module, after, calls, fresh=fresh)
+            if not reason:
+                taken.add(after.name)
+                yield Match((name, after.name), (module, after.conv), pair)
                 continue
         found = _read(module, shared)
         if isinstance(found, str):
-            yield Match((name,), (module,), None, found)
+            yield Match((name,), (module,), None, reason or found)
         else:
-            yield Match((name,), (module,), found)
+            yield Match((name,), (module,), found, reason)
 
 
-def _read(module: nn.Module, shared: set[int]) -> Discrete | Classical | str:
+def _apart(
+    first: nn.Module, after: "_Follower", calls: Sequence[Call] | None, *, fresh: bool
+) -> str:
+    """Why two layers cannot become one: what is between them may be looked at."""
+    if is_watched(first) or is_watched(after.conv):
+        return f"hooks would see something else if it became one with {after.name!r}"
+    own = [one for one in calls or () if one.module in (first, after.conv)]
+    if not own:
+        if fresh:
+            return ""
+        what = "no example reaches it" if calls else "pass example="
+        return f"whether only {after.name!r} takes its output is unknown: {what}"
+    if all(one.inside and one.inside.module is after.parent for one in own):
+        return ""
+    return f"not only {after.name!r} takes its output: the model calls both by itself"
+
+
+def _read(module: nn.Module, shared: set[int]) -> Discrete | Fixed | str:
     if isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)):
         if reason := refused(module):
             return reason
@@ -81,10 +104,7 @@ def _read(module: nn.Module, shared: set[int]) -> Discrete | Classical | str:
             "a maximum is no sum of pixels; before a convolution in the same "
             "nn.Sequential, init='fresh' replaces both"
         )
-    return (
-        "no convolution follows in the same nn.Sequential that could take it in; "
-        "contconv.continuous_conv with BoxKernel is the mean at any scale"
-    )
+    return read_average(module)
 
 
 def _shared_weights(model: nn.Module) -> set[int]:
@@ -97,10 +117,16 @@ def _shared_weights(model: nn.Module) -> set[int]:
     return {key for key, count in seen.items() if count > 1}
 
 
-def _followers(
-    model: nn.Module, shared: set[int]
-) -> dict[str, tuple[str, Convolution]]:
-    """The convolution after a child of an nn.Sequential: its name, and the module.
+class _Follower(NamedTuple):
+    """The convolution after a child of an nn.Sequential."""
+
+    name: str
+    conv: Convolution
+    parent: nn.Sequential
+
+
+def _followers(model: nn.Module, shared: set[int]) -> dict[str, _Follower]:
+    """By the names of what stands before them.
 
     Not where one of the two has another place in the network, too, or the convolution
     shares its weight: what one takes in, the other place would lack.
@@ -117,5 +143,5 @@ def _followers(
                 if not isinstance(conv, CONVOLUTIONS) or id(conv.weight) in shared:
                     continue
                 if used[id(child)] == used[id(conv)] == 1:
-                    found[key] = (after, conv)
+                    found[key] = _Follower(after, conv, module)
     return found

@@ -1,13 +1,15 @@
-"""The head with which a kernel passes through given taps."""
+"""The head with which a kernel passes through given taps, and the taps of a head."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from contconv._runtime.shapes import Float
-from contconv.kernels import ContinuousKernel, SeparableKernel
+from contconv.kernels import ContinuousKernel
+from contconv.kernels.base import is_separable
 
 
 @dataclass(frozen=True)
@@ -30,45 +32,43 @@ class TapLayout:
     parts: tuple[int, ...]
     shape: tuple[int, ...]
 
-    def taps(
-        self, weight: Tensor, support: Sequence[int]
-    ) -> Float[Tensor, "o c *taps"]:
-        """The taps in float64, from the lowest to the highest distance.
+    def matrices(
+        self, support: Sequence[int], device: torch.device
+    ) -> list[Float[Tensor, "taps width"]]:
+        """The taps of each axis, from the lowest distance on, of its weights.
 
-        Those within the support that the filter does not reach are zero.
+        In float64. Taps within the support that the filter does not reach are zero.
 
         Args:
-            weight: Of the layer.
             support: The width of the kernel in input pixels, per axis.
+            device: Where they are wanted.
         """
-        taps = weight.detach().double()
-        if self.transposed:
-            taps = taps.unflatten(0, (self.groups, -1)).transpose(1, 2).flatten(0, 1)
-        else:
-            taps = taps.flip([*range(2, taps.ndim)])
-        for dim, (more, fewer) in enumerate(
-            zip(self.repeated, self.pooled, strict=True), 2
-        ):
-            taps = _spread(taps, dim, more)
-            taps = taps.repeat_interleave(fewer, dim) / fewer
-        triples = zip(taps.shape[2:], support, self.parts, strict=True)
-        zeros = [(width * parts - n + 1) // 2 for n, width, parts in triples]
-        return torch.nn.functional.pad(taps, [n for z in zeros[::-1] for n in (z, z)])
+        return [
+            self._matrix(axis, width).to(device) for axis, width in enumerate(support)
+        ]
 
-    def distances(self, axis: int, count: int) -> Float[Tensor, " count"]:
+    def _matrix(self, axis: int, support: int) -> Tensor:
+        own = torch.eye(self.shape[2 + axis], dtype=torch.float64)
+        own = own if self.transposed else own.flip(0)
+        more, fewer = self.repeated[axis], self.pooled[axis]
+        spread = sum(pad(own, (0, 0, i, more - 1 - i)) for i in range(more))
+        taps = torch.as_tensor(spread).repeat_interleave(fewer, 0) / fewer
+        zeros = (support * self.parts[axis] - len(taps) + 1) // 2
+        return pad(taps, (0, 0, zeros, zeros))
+
+    def distances(
+        self, axis: int, count: int, device: torch.device
+    ) -> Float[Tensor, " count"]:
         """The distances of an axis's taps, in input pixels."""
-        places = torch.arange(count, dtype=torch.float64) - (count - 1) / 2
+        places = torch.arange(count, dtype=torch.float64, device=device)
+        places = places - (count - 1) / 2
         return places / self.parts[axis]
 
-
-def _spread(taps: Tensor, dim: int, times: int) -> Tensor:
-    """Taps on an image whose pixels are repeated, as taps on the image."""
-    shape = list(taps.shape)
-    shape[dim] += times - 1
-    out, size = taps.new_zeros(shape), taps.shape[dim]
-    for i in range(times):
-        out.narrow(dim, i, size).add_(taps)
-    return out
+    def exchanged(self, weight: Tensor) -> Tensor:
+        """A weight with the outputs first, as taps have them; and the way back."""
+        if not self.transposed:
+            return weight
+        return weight.unflatten(0, (self.groups, -1)).transpose(1, 2).flatten(0, 1)
 
 
 # Directions of the basis fainter than this are left out of a fit.
@@ -89,30 +89,39 @@ def fit(
     Returns:
         The head in float64, and how far the kernel is off at any tap, over the largest.
     """
-    taps = origin.taps(weight, kernel.kernel_size)
-    matrices = _matrices(kernel, origin, taps)
+    own = origin.matrices(kernel.kernel_size, weight.device)
+    taps = _along(own, origin.exchanged(weight.detach().double()))
+    matrices = _bases(kernel, origin, own)
     head = _along([torch.linalg.pinv(matrix, rcond=RCOND) for matrix in matrices], taps)
-    reached = _along(matrices, head.unflatten(2, [m.shape[1] for m in matrices]))
+    reached = _along(matrices, head).flatten(2)
     largest = taps.abs().max().clamp_min(torch.finfo(torch.float64).tiny)
-    return head, float((reached - taps.flatten(2)).abs().max() / largest)
+    return head.flatten(2), float((reached - taps.flatten(2)).abs().max() / largest)
 
 
-def _matrices(
-    kernel: ContinuousKernel, origin: TapLayout, taps: Tensor
+def weight_of(kernel: ContinuousKernel, origin: TapLayout) -> Tensor:
+    """The weight whose taps a kernel has, or comes closest to: the way back."""
+    own = origin.matrices(kernel.kernel_size, kernel.head.device)
+    bases, counts = _bases(kernel, origin, own), [len(matrix) for matrix in own]
+    head = kernel.head.double().unflatten(2, [basis.shape[1] for basis in bases])
+    taps = _along(bases, head).flatten(2).unflatten(2, counts)
+    weight = _along([torch.linalg.pinv(matrix) for matrix in own], taps)
+    return origin.exchanged(weight).to(kernel.head.dtype)
+
+
+def _bases(
+    kernel: ContinuousKernel, origin: TapLayout, own: Sequence[Tensor]
 ) -> list[Tensor]:
     """The basis at the taps: one matrix for each axis, or one for all."""
-    counts, device = taps.shape[2:], taps.device
-    distances = [origin.distances(i, n).to(device) for i, n in enumerate(counts)]
-    if isinstance(kernel, SeparableKernel):
+    distances = [origin.distances(i, len(m), m.device) for i, m in enumerate(own)]
+    if is_separable(kernel):
         return [kernel.axis_basis(d, i) for i, d in enumerate(distances)]
-    grid = torch.cartesian_prod(*distances).view(-1, len(counts))
-    return [kernel.basis(grid)]
+    return [kernel.basis(torch.cartesian_prod(*distances).view(-1, len(own)))]
 
 
 def _along(matrices: list[Tensor], values: Tensor) -> Tensor:
-    """Each axis multiplied by its matrix; then the axes as one: ``[o, c, *]``."""
+    """Each axis after the channels multiplied by its matrix; or all, as one axis."""
     if len(matrices) == 1:
         return values.flatten(2) @ matrices[0].T
     for axis, matrix in enumerate(matrices, 2):
         values = (values.movedim(axis, -1) @ matrix.T).movedim(-1, axis)
-    return values.flatten(2)
+    return values

@@ -8,15 +8,18 @@ from torch import nn
 
 from contconv._runtime.arguments import as_whole
 from contconv._runtime.shapes import no_type_check
+from contconv._runtime.text import scale_text
+from contconv.kernels.names import learned_class
 from contconv.nn.gradual import Gradual
 from contconv.nn.layer import ContinuousConv
-from contconv.nn.observe import Shapes, shapes
-from contconv.surgery.conversion import Conversion, Row, Swap, scale_text
+from contconv.nn.observe import Call, first_calls, observed
+from contconv.surgery.conversion import Conversion, Row, Swap
 from contconv.surgery.convert import apply
+from contconv.surgery.converted import name_of
 from contconv.surgery.describe import cost_of, describe, parameters
 from contconv.surgery.discrete import CONVOLUTIONS, TRANSPOSED, Discrete, resizes
 from contconv.surgery.find import Where, find
-from contconv.surgery.replace import places, stands_in, support_of
+from contconv.surgery.replace import places, stands_in
 
 
 @no_type_check
@@ -61,16 +64,18 @@ def gradual(
         >>> model = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.ReLU())
         >>> plan = gradual(model, 2, example=torch.rand(1, 3, 16, 16), dry_run=True)
         >>> plan.rows[0].scale
-        '70711/100000, 50000/70711'
+        '0.7071, 0.7071'
         >>> plan.rows[0].parameters
         (224, 808)
     """
     as_whole(layers, "layers")
     chosen = list(_chosen(model, where or _scales))
-    seen = {} if example is None else shapes(model, example, [c.module for c in chosen])
+    modules = [one.module for one in chosen]
+    calls = [] if example is None else observed(model, example, modules)
+    seen = first_calls(calls)
     report = Conversion(model, [], _original=model)
     for one in chosen:
-        row = Row(one.name, type(one.module).__name__, reason=one.reason)
+        row = Row(one.name, name_of(one.module), reason=one.reason)
         if one.options is not None:
             options = {**one.options, "layers": layers, "activation": activation}
             options = _with_kernel(options, kernel)
@@ -100,7 +105,7 @@ def _chosen(model: nn.Module, where: Where) -> Iterator[_Chosen]:
     def convolves(name: str, module: nn.Module) -> bool:
         return isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)) and where(name, module)
 
-    for found in find(model, convolves, fresh=True):
+    for found in find(model, convolves, None, fresh=True):
         name, module = found.names[0], found.modules[0]
         if isinstance(found.discrete, Discrete):
             yield _Chosen(name, module, _of_discrete(found.discrete))
@@ -152,12 +157,12 @@ def _of_discrete(found: Discrete) -> dict[str, Any]:
 
 
 def _with_kernel(options: dict[str, Any], kernel: str) -> dict[str, Any]:
-    size = support_of(kernel, options["kernel_size"])
+    size = learned_class(kernel).size_for(options["kernel_size"])
     return {**options, "kernel": kernel, "kernel_size": size}
 
 
 def _planned(
-    row: Row, module: nn.Module, options: dict[str, Any], ends: Shapes | None
+    row: Row, module: nn.Module, options: dict[str, Any], call: Call | None
 ) -> Row:
     """With what the new layers take; they are planned on "meta"."""
     new = Gradual(**options, device="meta")
@@ -169,11 +174,11 @@ def _planned(
         grid="centred",
         parameters=(parameters(module), parameters(new)),
     )
-    if ends is None:
+    if call is None:
         return row
-    after = describe(new, ends.before).multiply_adds
-    sizes = {"in_shape": ends.before, "out_shape": ends.after}
-    return replace(row, multiply_adds=(cost_of(module, ends), after), **sizes)
+    before, after = call.shapes
+    costs = cost_of(module, before, after), describe(new, before).multiply_adds
+    return replace(row, multiply_adds=costs, in_shape=before, out_shape=after)
 
 
 def _swap(model: nn.Module, module: nn.Module, options: dict[str, Any]) -> Swap:

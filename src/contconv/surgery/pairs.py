@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
 
 from torch import nn
 
 from contconv._grid.placement import Placement
-from contconv._runtime.arguments import per_axis
 from contconv.surgery.discrete import (
     AVERAGES,
     MAXIMA,
@@ -16,7 +14,7 @@ from contconv.surgery.discrete import (
     read_conv,
     refused,
 )
-from contconv.surgery.upsample import whole_factors
+from contconv.surgery.fixed import is_mean_of_blocks, settings_of, whole_factors
 
 
 def read_pair(first: nn.Module, conv: Convolution, *, fresh: bool) -> Discrete | None:
@@ -45,10 +43,9 @@ def _enlarged(first: nn.Upsample, conv: Convolution) -> Discrete | None:
 
 def _averaged(first: nn.Module, conv: Convolution) -> Discrete | None:
     """Means of blocks, then a convolution: a wider one, with a larger stride."""
-    pool = _pool(first, len(conv.kernel_size))
-    blocks = pool["kernel_size"] == pool["stride"] and not any(pool["padding"])
+    pool = settings_of(first, len(conv.kernel_size))
     plain = conv.padding_mode == "zeros" or conv.padding in (0, "valid")
-    if not (blocks and plain) or pool["ceil_mode"] or pool["divisor_override"]:
+    if not (is_mean_of_blocks(pool) and plain):
         return None
     found = read_conv(conv, pooled=pool["kernel_size"])
     return replace(found, note="equal where the pooling divides the size")
@@ -56,7 +53,7 @@ def _averaged(first: nn.Module, conv: Convolution) -> Discrete | None:
 
 def _pooled(first: nn.Module, conv: Convolution) -> Discrete | None:
     """Any pooling, then a convolution that keeps the size: only the size stays."""
-    pool = _pool(first, len(conv.kernel_size))
+    pool = settings_of(first, len(conv.kernel_size))
     keeps = all(step == 1 for step in conv.stride) and conv.padding in (
         "same",
         tuple((k - 1) / 2 for k in conv.kernel_size),
@@ -68,31 +65,4 @@ def _pooled(first: nn.Module, conv: Convolution) -> Discrete | None:
         read_conv(conv),
         scale=tuple(Fraction(1, step) for step in pool["stride"]),
         placements=tuple(Placement(2 * p - a + 1) for a, p in sizes),
-    )
-
-
-def _pool(module: nn.Module, axes: int) -> dict[str, Any]:
-    """The settings of a pooling, per axis."""
-    values: Any = vars(module)
-    settings = {
-        name: tuple(map(int, per_axis(values.get(name, default), axes, name)))
-        for name, default in (("kernel_size", 1), ("padding", 0), ("dilation", 1))
-    }
-    # A list, too, has an entry for each axis.
-    step = values["stride"]
-    return {
-        **settings,
-        "stride": tuple(map(int, per_axis(step, axes, "stride"))),
-        "ceil_mode": values["ceil_mode"],
-        "divisor_override": values.get("divisor_override"),
-    }
-
-
-def _whole(factor: Any, axes: int) -> tuple[int, ...] | None:
-    """An enlargement as whole factors, or None."""
-    if factor is None:
-        return None
-    values = per_axis(factor, axes, "scale_factor")
-    return (
-        tuple(map(int, values)) if all(v >= 1 and v % 1 == 0 for v in values) else None
     )

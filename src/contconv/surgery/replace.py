@@ -6,11 +6,10 @@ from typing import Any, TypeVar, cast
 import torch
 from torch import nn
 
-from contconv.kernels.names import learned_kernel
-from contconv.nn.conv import LAYERS
-from contconv.nn.layer import ContinuousConv
+from contconv.kernels.names import learned_class, learned_kernel
+from contconv.surgery.converted import CONVERTED, Converted
 from contconv.surgery.discrete import Discrete
-from contconv.surgery.fit import TapLayout, fit
+from contconv.surgery.fit import fit
 
 Layer = TypeVar("Layer", bound=nn.Module)
 
@@ -33,7 +32,7 @@ _HOOKS = (
 
 def built(
     discrete: Discrete, kernel: str, *, fits: bool
-) -> tuple[ContinuousConv, float | None]:
+) -> tuple[Converted, float | None]:
     """The layer that computes the same, and how far it is off at the taps.
 
     Args:
@@ -45,8 +44,9 @@ def built(
     axes = len(discrete.kernel_size)
     channels = (module.in_channels, module.out_channels)
     own = {"groups": module.groups, "device": weight.device, "dtype": weight.dtype}
-    size, options = _kernel_size(kernel, discrete)
-    layer = LAYERS[axes](
+    size = learned_class(kernel).size_for(discrete.kernel_size)
+    options = _options(kernel, discrete, size)
+    layer = CONVERTED[axes](
         *channels,
         size,
         scale=discrete.scale,
@@ -56,74 +56,39 @@ def built(
         kernel=learned_kernel(kernel, *channels, size, **own, **options),
         **own,
     )
+    layer.origin, layer.sized, layer.keeps = discrete.origin, discrete.sized, fits
     error = _take_over(layer, discrete) if fits else None
     layer.kernel.head.requires_grad_(weight.requires_grad)
     if layer.bias is not None:
         layer.bias.requires_grad_(module.bias.requires_grad)  # type: ignore
-    if fits:
-        remember(layer, discrete.origin)
     return stands_in(layer, module), error
 
 
 def stands_in(layer: Layer, module: nn.Module) -> Layer:
-    """The layer, with the mode and the hooks of the module that it replaces."""
+    """The layer, with mode, hooks and attributes of the module that it replaces."""
     for name in _HOOKS:
         setattr(layer, name, getattr(module, name))
+    # Its settings and what was noted on it: other code may read them.
+    for name, value in vars(module).items():
+        if not name.startswith("_") and not hasattr(layer, name):
+            setattr(layer, name, value)
     layer.train(module.training)
     return layer
 
 
-def _kernel_size(
-    kernel: str, discrete: Discrete
-) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The support, and as many functions as the filter has taps."""
-    size = support_of(kernel, discrete.kernel_size)
-    if kernel == "spline":
-        return size, {}
-    one = discrete.weight[: discrete.origin.groups, :1]  # of every group a channel
-    taps = discrete.origin.taps(one, size).shape[2:]
-    if kernel == "cosine":
-        return size, {"frequencies": tuple(taps)}
-    count = taps.numel()
-    return size, {"widths": (16 * count, max(count - 1, 1))} if count > 1 else {}
-
-
-def support_of(kernel: str, kernel_size: Sequence[int]) -> tuple[int, ...]:
-    """The width of a kernel in the place of a filter, with as many parameters."""
-    # Splines have a control point fewer than pixels for each degree.
-    more = 2 if kernel == "spline" else 0
-    return tuple(width + more for width in kernel_size)
+def _options(kernel: str, discrete: Discrete, size: tuple[int, ...]) -> dict[str, Any]:
+    """Those with which a kernel has as many functions as the filter has taps."""
+    own = discrete.origin.matrices(size, torch.device("cpu"))
+    return learned_class(kernel).options_for(tuple(map(len, own)))
 
 
 @torch.no_grad()
-def _take_over(layer: ContinuousConv, discrete: Discrete) -> float:
+def _take_over(layer: Converted, discrete: Discrete) -> float:
     head, error = fit(layer.kernel, discrete.origin, discrete.weight)
     layer.kernel.head.copy_(head)
     if layer.bias is not None:
         layer.bias.copy_(discrete.module.bias)  # type: ignore
     return error
-
-
-def remember(layer: ContinuousConv, origin: TapLayout) -> None:
-    """Let a layer load what was saved of the one that it replaced."""
-    layer.origin = origin  # type: ignore
-    layer.register_load_state_dict_pre_hook(_load_discrete)
-
-
-def _load_discrete(
-    layer: Any, state: dict[str, Any], prefix: str, *others: object
-) -> None:
-    """Turn the weight of a discrete layer into a head, as it is loaded."""
-    weight = state.get(prefix + "weight")
-    if weight is None or prefix + "kernel.head" in state:
-        return
-    if tuple(weight.shape) != layer.origin.shape:
-        return  # of another layer, which loading refuses
-    head, _ = fit(layer.kernel, layer.origin, weight.to(layer.kernel.head.device))
-    del state[prefix + "weight"]
-    state[prefix + "kernel.head"] = head.to(weight)
-    for name, value in layer.kernel.named_parameters():
-        state.setdefault(f"{prefix}kernel.{name}", value.detach())
 
 
 def swap(model: nn.Module, names: Sequence[str], module: nn.Module) -> nn.Module:
@@ -134,6 +99,11 @@ def swap(model: nn.Module, names: Sequence[str], module: nn.Module) -> nn.Module
         parent, _, key = name.rpartition(".")
         setattr(model.get_submodule(parent), key, module)
     return model
+
+
+def is_watched(module: nn.Module) -> bool:
+    """Whether a module has hooks, which see what goes in or comes out."""
+    return any(getattr(module, name) for name in _HOOKS)
 
 
 def places(model: nn.Module, module: nn.Module) -> list[str]:

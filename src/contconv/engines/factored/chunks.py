@@ -1,4 +1,4 @@
-"""The factored product in chunks that stay in the cache, forward and backward.
+"""The factored product, in chunks of output pixels that stay in the cache.
 
     moments[n, p, r, c] = sum_k  basis[p, r, k] pixels[n, source[p, k], c]
     out[n, o, p]        = sum_rc head[o, c, r] moments[n, p, r, c]
@@ -121,7 +121,7 @@ def _parts(source: Tensor, basis: Tensor, channels: int) -> Iterator[slice]:
 
 
 def chunks(pixels: int, size: int) -> int:
-    """How many chunks so many output pixels make, each with ``size`` numbers."""
+    """Number of chunks of so many output pixels, each of ``size`` numbers."""
     return -(-pixels // _step(size))
 
 

@@ -1,4 +1,4 @@
-"""The sum over taps first, then one product with the head: Eq. 1, its sums exchanged.
+"""Eq. 1 with its sums exchanged: over the taps first, then one product with the head.
 
 With the kernel a basis times a head, ``K(d)[o, c] = sum_r basis(d)[r] head[o, c, r]``,
 
@@ -14,14 +14,14 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import LARGEST
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.factored.chunks import chunks
 from contconv.engines.factored.operators import moments_then_head
 from contconv.engines.problem import Cost, Problem
-from contconv.engines.weights import WeightedBasis, weighted_basis
+from contconv.engines.weights import TapWeights, tap_weights
 
 # Bytes of the basis that are made at once, a slab of output rows at a time.
 _SLAB = 2**20
@@ -59,43 +59,42 @@ def cost(problem: Problem) -> Cost:
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
     image = problem.image.flatten(2).to(problem.basis_dtype)
     head = problem.kernel.head.to(image).unflatten(0, (problem.groups, -1))
-    is_plain = not (problem.learns or problem.grid.batch > 1 or image.is_meta)
-    if not is_plain or is_transformed():
+    if problem.learns or not has_values(problem.image) or problem.grid.batch > 1:
         pixels = channels_last(image)
-        slabs = [_whole(pixels, basis, head) for basis in _bases(problem)]
+        slabs = [_whole(pixels, one, head) for one in _weights(problem)]
         return torch.cat(slabs, 2).reshape(problem.shape)
     out, first = image.new_empty(*problem.shape[:2], problem.pixels), 0
-    for basis in _bases(problem):
-        last = first + basis.source.shape[1]
-        _write(image, basis, head, out[:, :, first:last])
+    for weights in _weights(problem):
+        last = first + weights.source.shape[1]
+        _write(image, weights, head, out[:, :, first:last])
         first = last
     return out.view(problem.shape)
 
 
-def _bases(problem: Problem) -> Iterator[WeightedBasis]:
-    return (weighted_basis(problem, rows) for rows in _slabs(problem))
+def _weights(problem: Problem) -> Iterator[TapWeights]:
+    return (tap_weights(problem, rows) for rows in _slabs(problem))
 
 
 def _whole(
-    pixels: Float[Tensor, "n pixels c"], basis: WeightedBasis, head: Tensor
+    pixels: Float[Tensor, "n pixels c"], weights: TapWeights, head: Tensor
 ) -> Float[Tensor, "n out p"]:
-    if len(basis.source) == 1:
-        return moments_then_head(pixels, basis.source[0], basis.basis[0], head)
-    each = zip(pixels.split(1), basis.source, basis.basis, strict=True)
+    if len(weights.source) == 1:
+        return moments_then_head(pixels, weights.source[0], weights.values[0], head)
+    each = zip(pixels.split(1), weights.source, weights.values, strict=True)
     return torch.cat([moments_then_head(*one, head) for one in each])
 
 
 def _write(
     image: Float[Tensor, "n c pixels"],
-    basis: WeightedBasis,
+    weights: TapWeights,
     head: Tensor,
     out: Float[Tensor, "n out p"],
 ) -> None:
-    """Some images at a time, and of them what the slab sees: no copy of the input."""
+    """Write the output of a slab, of a few images and the pixels it reads at a time."""
     if not out.numel():
         return
-    low, high = (int(end) for end in basis.source.aminmax())
-    window = WeightedBasis(basis.source - low, basis.basis)
+    low, high = (int(end) for end in weights.source.aminmax())
+    window = TapWeights(weights.source - low, weights.values)
     near = image[:, :, low : high + 1]
     count = max(1, _WINDOW // near[0].numel())
     for some, into in zip(near.split(count), out.split(count), strict=True):

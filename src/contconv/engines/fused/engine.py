@@ -11,25 +11,25 @@ PyTorch may use it for matrices, else in three parts. Nothing is added by atomic
 same tiles give the same bits.
 """
 
+import math
+import os
+from functools import cache
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid
+from contconv._runtime.autograd import constant_in_graphs
 from contconv._runtime.memory_format import channels_last, is_channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.fused.operators import product
 from contconv.engines.fused.tap_tables import tables
 from contconv.engines.problem import Cost, Problem
-from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
-# Where it runs; tests add "cpu", for Triton's interpreter.
-DEVICES = {"cuda"}
-
-_IS_INSTALLED = find_spec("triton") is not None
 
 # What tensor cores take at least, of channels in and out.
 _MIN_TILE_CHANNELS = 16
@@ -40,9 +40,9 @@ _MAX_TABLE_PIXELS = 2**31 - 1
 
 def unsupported(problem: Problem) -> list[str]:
     reasons, image = [], problem.image
-    if not _IS_INSTALLED:
+    if not _is_installed():
         reasons.append("triton is not installed")
-    if image.device.type not in DEVICES:
+    if image.device.type != "cuda" and not _is_interpreted(image):
         # A tensor on "meta" stands for one in main memory.
         where = "cpu" if image.is_meta else image.device
         reasons.append(f"needs a CUDA tensor, got one on {where}")
@@ -61,6 +61,21 @@ def unsupported(problem: Problem) -> list[str]:
     return reasons
 
 
+@constant_in_graphs
+def _is_installed() -> bool:
+    return _found("triton")
+
+
+@cache
+def _found(module: str) -> bool:
+    return find_spec(module) is not None
+
+
+def _is_interpreted(image: Tensor) -> bool:
+    """Whether Triton would interpret its kernels: on a CPU, for tests, very slowly."""
+    return image.device.type == "cpu" and os.environ.get("TRITON_INTERPRET") == "1"
+
+
 def _too_old(device: torch.device) -> list[str]:
     if torch.version.hip is not None:
         return []
@@ -72,7 +87,7 @@ def _too_old(device: torch.device) -> list[str]:
 
 
 def cost(problem: Problem) -> Cost:
-    """By an estimate of a large GPU: none was timed. It competes with `periodic` there.
+    """The time is an estimate for a large GPU, on which nothing was timed.
 
     Of the other engines, the times are those of CPU cores: on a GPU they never win.
     """
@@ -82,11 +97,13 @@ def cost(problem: Problem) -> Cost:
     mixed = moments * (out_channels // problem.groups)
     filled = _filled(c // problem.groups) * _filled(out_channels // problem.groups)
     table = grid.batch * problem.pixels * grid.taps * (rank + 1)
-    if isinstance(problem.kernel, SeparableKernel) and isinstance(grid, AxisGrid):
+    if is_separable(problem.kernel) and isinstance(grid, AxisGrid):
         table = sum(axis.out_size * axis.taps for axis in grid.axes) * (rank + 1)
     time = 60_000 + 3e-5 * mixed * filled + 5e-5 * moments * grid.taps
     time += 4e-3 * (problem.numbers + table)
     copies = problem.image.numel() * problem.image.element_size()
+    if _is_interpreted(problem.image):
+        time = math.inf
     return Cost(
         multiply_adds=moments * grid.taps + mixed,
         memory=problem.basis_dtype.itemsize * 2 * table + copies,

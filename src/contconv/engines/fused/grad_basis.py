@@ -1,4 +1,4 @@
-"""The gradient to the basis: what each neighbor and each function have in common.
+"""Triton kernel of the gradient to the basis, for each neighbor and function.
 
     y[n, p, r, g i]        = sum_o  gradient[n, p, g o]  head[g, r, o, i]
     grad_basis[p, k, r]    = sum_n sum_gi  y[n, p, r, g i]  pixels[n, m_k, g i]

@@ -1,4 +1,4 @@
-"""The gradient to the head: sums over taps again, times the gradient of the output.
+"""Triton kernel of the gradient to the head: sums over taps, times that of the output.
 
     grad_head[g, r, i, o] = sum_np  z[n, p, r, g i]  gradient[n, p, g o]
 

@@ -1,4 +1,4 @@
-"""Sizes of the tiles: a few for each kernel, timed once for each kind of problem."""
+"""Tile sizes of the Triton kernels, and their choice by timing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ INTERPRETED: Tile = (32, 16, 16, 4, 4, 1)
 
 
 def configs(tiles: list[Tile]) -> list[triton.Config]:
-    """As Triton takes them."""
+    """The tile sizes as Triton's configurations."""
     found = []
     for p, i, o, sums, warps, stages in tiles:
         sizes = {"BLOCK_P": p, "BLOCK_I": i, "BLOCK_O": o, "TILES": sums}
@@ -30,7 +30,7 @@ def configs(tiles: list[Tile]) -> list[triton.Config]:
 def fitting(
     found: list[triton.Config], sizes: dict[str, Any], **more: Any
 ) -> list[triton.Config]:
-    """Those whose tiles are not more than half empty; the last fits everything."""
+    """Configurations whose tiles are at least half full, or else the last one."""
     given = {**sizes, **more}
     able = [
         config

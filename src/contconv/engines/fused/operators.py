@@ -1,4 +1,4 @@
-"""The fused product and its gradients: operators for graphs, a function for autograd.
+"""The fused product and its gradients, as custom operators and as autograd function.
 
 Tensors are ``pixels [n, size, groups i]``, the factors of a table (`Tables`), and
 ``head [groups, o, i, r]``. Triton is imported when the first kernel runs.
@@ -37,7 +37,7 @@ def product(
 
 
 def _plain(pixels: Tensor, tables: Tables, head: Tensor) -> Tensor:
-    """In PyTorch's operators, for all derivatives; with Z in memory."""
+    """The product in PyTorch's operators, which have derivatives of every order."""
     source, basis = tables.whole()
     near = pixels.to(basis).index_select(1, source.flatten()).unflatten(1, source.shape)
     moments = torch.matmul(basis, near).unflatten(3, (head.shape[0], -1))

@@ -31,7 +31,7 @@ def entries(begin_ptr, line, live, K: tl.constexpr):
 
 @triton.jit
 def zeros(COUNT: tl.constexpr, M: tl.constexpr, N: tl.constexpr):
-    """As many tiles of float32 zeros."""
+    """Tiles of float32 zeros."""
     tiles = ()
     for _ in tl.static_range(COUNT):
         tiles = tiles + (tl.zeros([M, N], tl.float32),)

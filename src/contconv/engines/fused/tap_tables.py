@@ -1,4 +1,4 @@
-"""Tables: which pixels each output pixel reads, and with which basis.
+"""Tap tables: the input pixels and the basis values of each output pixel.
 
 They are products of two factors: the leading axes, and the last one. Where the basis is
 no product, or its values learn, the first factor is all of it, and the second a one.
@@ -11,25 +11,26 @@ import torch
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid
-from contconv._grid.taps import axis_taps
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float, Int
 from contconv.engines.problem import Problem
+from contconv.engines.weights import axis_weights
 from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
 
 # Most functions of the last axis: a kernel holds a sum for each.
 _MAX_RANK_PER_AXIS = 8
 
 
 class Factor(NamedTuple):
-    """What the lines of a table read: some entries each."""
+    """One factor of a table: for each line, the lines that it reads, and the basis."""
 
     source: Int[Tensor, "lines taps"]  # the line that is read, int32
     basis: Float[Tensor, "lines taps rank"]  # times the weights of the taps
 
 
 class Tables(NamedTuple):
-    """Output pixel ``u lines(b) + v`` reads the lines that ``a[u]`` and ``b[v]`` say.
+    """Two factors of a table: output ``(u, v)`` reads the lines ``a[u]`` and ``b[v]``.
 
     The basis functions are all products, those of ``b`` fastest.
     """
@@ -39,7 +40,7 @@ class Tables(NamedTuple):
     across: int  # how many pixels a line of ``a`` has, in what is read
 
     def whole(self) -> tuple[Int[Tensor, "p k"], Float[Tensor, "p r k"]]:
-        """One table in their place, in PyTorch's operators."""
+        """Both factors multiplied out into a single table."""
         a, b = self.a, self.b
         u, v = a.source[:, None, :, None].long(), b.source[None, :, None, :].long()
         source = (u * self.across + v).flatten(2).flatten(0, 1)
@@ -48,10 +49,10 @@ class Tables(NamedTuple):
 
 
 def tables(problem: Problem) -> Tables:
-    """The tables of a problem; of all images, one below the other, if they differ."""
+    """The tables of a problem; if the images have grids of their own, of all images."""
     kernel, grid = problem.kernel, problem.grid
     if (
-        isinstance(kernel, SeparableKernel)
+        is_separable(kernel)
         and isinstance(grid, AxisGrid)
         and kernel.basis_key is not None
         and kernel.axis_basis(_none(problem), kernel.ndim - 1).shape[-1]
@@ -70,11 +71,10 @@ def tables(problem: Problem) -> Tables:
 
 def _by_axes(problem: Problem, kernel: SeparableKernel, grid: AxisGrid) -> Tables:
     factors = []
-    for i, axis in enumerate(grid.axes):
+    for i in range(len(grid.axes)):
         device = problem.image.device
-        taps = axis_taps(axis, grid.padding_mode, problem.basis_dtype, device)
-        values = kernel.axis_basis(taps.distance, i) * taps.weight[..., None]
-        factors.append(Factor(taps.source.int(), values))
+        found = axis_weights(kernel, i, grid, problem.basis_dtype, device)
+        factors.append(Factor(found.source.int(), found.values))
     if len(factors) == 1:
         return Tables(factors[0], _one(factors[0].basis), 1)
     a, *others, b = factors
@@ -89,13 +89,13 @@ def _none(problem: Problem) -> Tensor:
 
 
 def _one(like: Tensor) -> Factor:
-    """The factor that changes nothing."""
+    """A factor of one line, one tap and the value 1."""
     source = torch.zeros(1, 1, dtype=torch.int32, device=like.device)
     return Factor(source, like.new_ones(1, 1, 1))
 
 
 class CSRRows(NamedTuple):
-    """A factor as kernels take it: entries, and where those of each line begin."""
+    """A factor in compressed sparse rows: entries, and where those of a line begin."""
 
     source: Int[Tensor, " entries"]
     basis: Float[Tensor, "entries rank"]
@@ -105,7 +105,7 @@ class CSRRows(NamedTuple):
 
 
 def rows(factor: Factor) -> CSRRows:
-    """Without a copy."""
+    """The rows of a factor whose lines have equally many taps; views, no copies."""
     lines, taps, rank = factor.basis.shape
     begin = torch.zeros(1, dtype=torch.int64, device=factor.source.device)
     source, basis = factor.source.contiguous(), factor.basis.contiguous()
@@ -113,7 +113,7 @@ def rows(factor: Factor) -> CSRRows:
 
 
 def transposed(factor: Factor, lines: int) -> CSRRows:
-    """Which lines read each of so many ``lines``, in a fixed order: no atomics.
+    """The transposed factor: for each of ``lines``, the lines that read it.
 
     Entries that do not count are left out: far points all point at one pixel.
     """

@@ -19,6 +19,7 @@ from torch import Tensor
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.cache import cached, cached_by_parameters
+from contconv._runtime.finite import is_finite
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float
 from contconv.engines.periodic.phases import (
@@ -35,6 +36,7 @@ from contconv.engines.periodic.strided import (
     write,
 )
 from contconv.engines.problem import Cost, Problem
+from contconv.engines.weights import phase_weights
 
 CONV = (F.conv1d, F.conv2d, F.conv3d)
 
@@ -44,11 +46,6 @@ MAX_PHASES = 64
 # What a call costs beside its products, in multiply-adds, of which two cores do 140 per
 # ns: 30 us, and 0.4 ns for each value of the image, which is read and rearranged.
 CALL, READ = 4_000_000, 60
-
-# Where convolutions are cuDNN's, and the prices are those of a large GPU: 30 us for a
-# call, 20 fs for a multiply-add, 4 ps for a number. They are estimates, beside those of
-# `fused`; nothing was timed there.
-GPUS = {"cuda"}
 
 # Bytes of results that stay in the cache until they are interleaved.
 CHUNK_BYTES = 4 * 2**20
@@ -76,7 +73,9 @@ def cost(problem: Problem) -> Cost:
     work = _products_per_tap(problem) * _taps(plan) + weights * rank
     calls = prod([*map(len, plan)])
     time = 155_000 * calls + 0.0065 * work + 0.023 * problem.numbers
-    if problem.image.device.type in GPUS:
+    if problem.image.device.type == "cuda":
+        # cuDNN's on a large GPU: 30 us for a call, 20 fs for a multiply-add, 4 ps for a
+        # number. They are estimates, beside those of `fused`; nothing was timed there.
         time = 30_000 * calls + 2e-5 * work + 4e-3 * problem.numbers
     return Cost(
         multiply_adds=work,
@@ -86,11 +85,21 @@ def cost(problem: Problem) -> Cost:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-    plan = _plan(problem)
     image = like_layout(problem.image, problem.image)
     if image.dtype == torch.float16 and image.device.type == "cpu":
         # Its convolutions are not vectorised there: 100 times slower than float32's.
         image = image.float()
+    out = _apply(problem, image, _plan(problem))
+    if is_finite(image, out):
+        return out
+    # The zeros that fill up shared windows would make NaN of what they do not touch.
+    apart = tuple(partitions(axis)[0] for axis in _axes(problem))
+    return _apply(problem, image, apart)
+
+
+def _apply(
+    problem: Problem, image: Tensor, plan: tuple[PhaseGroups, ...]
+) -> Float[Tensor, "n o *out_shape"]:
     filters = _filters(problem, plan).to(image.dtype)
     parts = partial(_parts, problem, plan, filters)
     learning = image.requires_grad or filters.requires_grad
@@ -107,7 +116,7 @@ def _in_chunks(
     parts: Callable[[Tensor], Iterator[Tensor]],
     image: Tensor,
 ) -> Tensor:
-    """A few images at a time, so that results stay in the cache until interleaved.
+    """The output, a few images at a time, so that results stay in the cache.
 
     Doubling 16 images of 64 channels takes 0.75 times as long as a convolution of the
     output's size, where all at once it takes 1.1 times.
@@ -139,7 +148,7 @@ def _plan(problem: Problem) -> tuple[PhaseGroups, ...]:
 
 @lru_cache
 def _best_plan(axes: tuple[Axis, ...], each: int, call: int) -> tuple[PhaseGroups, ...]:
-    """With prices of a tap, and of a call."""
+    """The cheapest plan for a price of a tap, and of a call."""
     plans = list(product(*map(partitions, axes)))
     # Not `min` with a key: Dynamo cannot trace it with symbolic sizes.
     prices = [each * _taps(plan) + call * prod([*map(len, plan)]) for plan in plans]
@@ -171,11 +180,13 @@ def _filters(problem: Problem, plan: tuple[PhaseGroups, ...]) -> Tensor:
 
     ``[groups, *phases, out, in, *widths]``, the channels being those of a group.
     """
-    if problem.learns:
+    needs = None if problem.learns else problem.kernel.dependence()
+    if needs is None:
         return _new_filters(problem, plan)
-    key = (_axes(problem), plan, problem.groups, problem.basis_dtype)
+    use = (problem.groups, problem.basis_dtype, problem.image.device)
+    key = (needs.constants, _axes(problem), plan, *use)
     make = partial(_new_filters, problem, plan)
-    return cached_by_parameters(problem.kernel, key, make)
+    return cached_by_parameters(problem.kernel, key, needs.tensors, make)
 
 
 def _new_filters(problem: Problem, plan: tuple[PhaseGroups, ...]) -> Tensor:
@@ -191,22 +202,18 @@ def _phase_basis(
     problem: Problem, plan: tuple[PhaseGroups, ...]
 ) -> Float[Tensor, "phases taps rank"]:
     """The basis at the distances of every phase, times their weights."""
-    ndim, dtype = len(plan), problem.basis_dtype
-    distances, weight = [], torch.ones((), dtype=dtype, device=problem.image.device)
-    for i, (axis, runs) in enumerate(zip(_axes(problem), plan, strict=True)):
-        shape = [1] * (2 * ndim)
-        values = phase_taps(axis, runs, dtype, problem.image.device)
-        shape[i], shape[ndim + i] = values[0].shape
-        distances.append(values[0].view(shape))
-        weight = weight * values[1].view(shape)
-    basis = problem.kernel.basis(torch.stack(torch.broadcast_tensors(*distances), -1))
-    return (basis * weight[..., None]).flatten(0, ndim - 1).flatten(1, -2)
+    taps = [
+        phase_taps(axis, groups, problem.basis_dtype, problem.image.device)
+        for axis, groups in zip(_axes(problem), plan, strict=True)
+    ]
+    values = phase_weights(problem.kernel.basis, taps)
+    return values.flatten(0, len(plan) - 1).flatten(1, -2)
 
 
 def _parts(
     problem: Problem, plan: tuple[PhaseGroups, ...], filters: Tensor, image: Tensor
 ) -> Iterator[Tensor]:
-    """The result of each call, for every combination of runs.
+    """The result of the convolution for every combination of phase groups.
 
     ``[n, groups, *phases, out, *periods]``; the first axis varies slowest.
     """

@@ -1,4 +1,4 @@
-"""Phases: the sub-pixel offsets that repeat along an axis, taken apart and put back."""
+"""Phases: the sub-pixel offsets that repeat along an axis, and their grouping."""
 
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
@@ -29,7 +29,7 @@ def periods(axis: Axis) -> int:
 
 
 def partitions(axis: Axis) -> list[PhaseGroups]:
-    """Ways to share windows: none; where they start alike; one window for all."""
+    """Groupings of the phases: each alone, by equal starts, or all together."""
     phases = range(axis.phases)
     windows = [_window(axis, n) for n in phases]
     steps = [n for n in phases[1:] if windows[n][0] != windows[n - 1][0]]

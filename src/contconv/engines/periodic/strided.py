@@ -31,7 +31,7 @@ class StridedRead(NamedTuple):
 def reading(
     axis: Axis, run: PhaseGroup, mode: str, device: torch.device
 ) -> StridedRead:
-    """The cheapest way to read the windows of a run."""
+    """The cheapest way to read the windows of a phase group."""
     count = periods(axis)
     stride = axis.down if count > 1 else run.width
     before = -run.start
@@ -59,7 +59,7 @@ def reading(
 def windows(
     image: Float[Tensor, "n c *in_shape"], readings: Sequence[Sequence[StridedRead]]
 ) -> Iterator[tuple[Tensor, tuple[StridedRead, ...]]]:
-    """What to convolve for every combination of readings, the last axis fastest."""
+    """The images to convolve for every combination of readings, last axis fastest."""
     if not readings:
         yield image, ()
         return

@@ -10,20 +10,20 @@ from contconv._grid.grid import AxisGrid
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Problem
-from contconv.engines.weights import AxisBasis, axis_basis
+from contconv.engines.weights import AxisWeights, axis_weights
 from contconv.kernels import SeparableKernel
 
 
 class Band(NamedTuple):
-    """What some consecutive outputs take from their window of the input."""
+    """Dense weights of consecutive output pixels over their window of the input."""
 
     outputs: slice
     inputs: slice | Tensor  # a tensor where the window wraps around
-    weights: Float[Tensor, "out inputs rank"]
+    values: Float[Tensor, "out inputs rank"]
 
 
 def axis_bands(problem: Problem, i: int, times: int = 1) -> list[Band]:
-    """The bands of axis ``i``, so many times as wide as is usual."""
+    """The bands of axis ``i``, each ``times`` as many outputs as usual."""
     assert isinstance(problem.grid, AxisGrid)
     assert isinstance(problem.kernel, SeparableKernel)
     axis, key = problem.grid.axes[i], problem.kernel.axis_key(i)
@@ -34,29 +34,35 @@ def axis_bands(problem: Problem, i: int, times: int = 1) -> list[Band]:
 
 
 def _axis_bands(problem: Problem, i: int, times: int) -> list[Band]:
-    return bands_of(axis_basis(problem, i), problem.image.shape[2 + i], times)
+    return bands_of(weights_of(problem, i), problem.image.shape[2 + i], times)
 
 
-def bands_of(basis: AxisBasis, in_size: int, times: int = 1) -> list[Band]:
+def weights_of(problem: Problem, i: int) -> AxisWeights:
+    """The weights of axis ``i`` of a problem."""
+    assert isinstance(problem.grid, AxisGrid)
+    assert isinstance(problem.kernel, SeparableKernel)
+    options = (problem.grid, problem.basis_dtype, problem.image.device)
+    return axis_weights(problem.kernel, i, *options)
+
+
+def bands_of(weights: AxisWeights, in_size: int, times: int = 1) -> list[Band]:
     """The bands of an axis of ``in_size`` pixels."""
-    out_size = len(basis.source)
+    out_size = len(weights.source)
     block = times * _block(in_size, out_size)
     return [
-        _band(basis, slice(begin, min(begin + block, out_size)), in_size)
+        _band(weights, slice(begin, min(begin + block, out_size)), in_size)
         for begin in range(0, out_size, block)
     ]
 
 
-def _band(basis: AxisBasis, outputs: slice, in_size: int) -> Band:
-    source, weights = basis.source[outputs], basis.weights[outputs]
+def _band(weights: AxisWeights, outputs: slice, in_size: int) -> Band:
+    source, values = weights.source[outputs], weights.values[outputs]
     low, high = (int(end) for end in source.aminmax())
     inputs, place, width = slice(low, high + 1), source - low, high + 1 - low
     distinct, number = source.unique(return_inverse=True)
     if 2 * len(distinct) < width:
         inputs, place, width = distinct, number, len(distinct)
-    zeros = weights.new_zeros(len(weights), width, weights.shape[2])
-    index = place[..., None].expand_as(weights)
-    return Band(outputs, inputs, zeros.scatter_add(1, index, weights))
+    return Band(outputs, inputs, AxisWeights(place, values).dense(width))
 
 
 def _block(in_size: int, out_size: int) -> int:

@@ -1,4 +1,4 @@
-"""The steps of a separable convolution, in one order of them."""
+"""Separable convolution of channels-last pixels, its steps in a given order."""
 
 from collections.abc import Callable, Sequence
 from functools import reduce

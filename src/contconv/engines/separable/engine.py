@@ -15,23 +15,23 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import cached
+from contconv._runtime.finite import is_finite
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Cost, Problem
-from contconv.engines.separable.bands import Band, axis_bands, band_width
+from contconv.engines.separable.bands import Band, axis_bands, band_width, weights_of
 from contconv.engines.separable.channels_first import early_planes, late_planes
 from contconv.engines.separable.channels_last import run_steps
 from contconv.engines.separable.plan import Plan, best_plan, usual_order
 from contconv.engines.separable.resample import Along
 from contconv.engines.separable.row_blocks import BLOCK_ELEMENTS, in_pieces, pieces
-from contconv.engines.weights import axis_basis
 from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
 
 # With fewer channels, on either side of the head, they are taken as planes.
 FEW = 8
@@ -39,7 +39,7 @@ FEW = 8
 
 def unsupported(problem: Problem) -> list[str]:
     reasons = []
-    if not isinstance(problem.kernel, SeparableKernel):
+    if not is_separable(problem.kernel):
         name = type(problem.kernel).__name__
         reasons.append(f"the basis of {name} is not a product over the axes")
     if not isinstance(problem.grid, AxisGrid):
@@ -66,13 +66,21 @@ def cost(problem: Problem) -> Cost:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
-    """In pieces, where there are several, and where autograd alone looks on."""
+    """The output; by bands where nothing traces it and all numbers are finite."""
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
-    if is_transformed():
-        axes = [axis_basis(problem, i) for i in range(ndim)]
-        return _run(usual_order(ndim), image, _head(problem), axes)
+    if has_values(image):
+        out = _by_bands(problem, image)
+        if is_finite(image, out):
+            return out
+        # The zeros of a band would make NaN of all that it reads.
+    axes = [weights_of(problem, i) for i in range(ndim)]
+    return _run(usual_order(ndim), image, _head(problem), axes)
+
+
+def _by_bands(problem: Problem, image: Tensor) -> Float[Tensor, "n mixed *out_shape"]:
+    """The output by bands; block by block, where there are several."""
     head, bands, plan = prepared(problem)
-    if not any(one[0].weights.requires_grad for one in bands):
+    if not any(one[0].values.requires_grad for one in bands):
         slab = plan.largest * problem.groups // image.shape[2]
         parts = pieces(len(image), image.shape[2], bands[0], slab)
         if len(parts) > 1:
@@ -82,7 +90,7 @@ def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
 
 
 class Prepared(NamedTuple):
-    """What a separable convolution is made of, beside the image."""
+    """Head, bands and order of a separable convolution, for one shape of image."""
 
     head: Float[Tensor, "g o i *ranks"]
     bands: list[list[Band]]
@@ -91,12 +99,12 @@ class Prepared(NamedTuple):
     def run(
         self, image: Float[Tensor, "n c *in_shape"], bands: list[list[Band]]
     ) -> Float[Tensor, "n mixed *out_shape"]:
-        """The outputs of these bands, some of ours."""
+        """The outputs of some of the bands."""
         return _run(self.plan.order, image, self.head, bands)
 
 
 def prepared(problem: Problem) -> Prepared:
-    """All that depends on the shape of the image alone."""
+    """Head, bands and order, from the shape of the image alone."""
     head, ndim = _head(problem), problem.kernel.ndim
     few = _are_few(*head.shape[:3])
     # Rows of single numbers are multiplied best by large matrices.
@@ -133,8 +141,7 @@ def _ranks(problem: Problem) -> tuple[int, ...]:
 
 
 def _axis_ranks(kernel: SeparableKernel) -> tuple[int, ...]:
-    none = torch.zeros(0, device=kernel.head.device)
-    return tuple(kernel.axis_basis(none, i).shape[-1] for i in range(kernel.ndim))
+    return tuple(map(kernel.axis_rank, range(kernel.ndim)))
 
 
 def _plan(problem: Problem) -> Plan:

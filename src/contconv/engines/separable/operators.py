@@ -18,7 +18,7 @@ from contconv.engines.separable.resample import (
     resample_bands,
     resample_taps,
 )
-from contconv.engines.weights import AxisBasis
+from contconv.engines.weights import AxisWeights
 
 
 def resample(
@@ -35,7 +35,7 @@ def resample(
         ``[m, outputs, inner]``, where a gained basis counts as so many more outputs;
         with ``columns`` ``[m, inner, outputs]``.
     """
-    if isinstance(along, AxisBasis):
+    if isinstance(along, AxisWeights):
         if is_compiled():
             return _resample_operator(data, *along, spend, columns)
         return resample_taps(data, along, spend, columns)
@@ -47,7 +47,7 @@ def _resample_operator(
     data: Tensor, source: Tensor, weights: Tensor, spend: bool, columns: bool
 ) -> Tensor:
     """The axis resampled by bands."""
-    bands = bands_of(AxisBasis(source, weights), data.shape[1])
+    bands = bands_of(AxisWeights(source, weights), data.shape[1])
     return resample_bands(data, bands, spend, columns)
 
 
@@ -70,7 +70,7 @@ def _adjoint_operator(
     columns: bool,
 ) -> Tensor:
     """The gradient to the data, of so many ``inputs``."""
-    bands = bands_of(AxisBasis(source, weights), inputs)
+    bands = bands_of(AxisWeights(source, weights), inputs)
     return adjoint(gradient, bands, inputs, spend, columns)
 
 

@@ -9,7 +9,7 @@ from contconv._runtime.autograd import is_batched
 from contconv._runtime.shapes import Float
 from contconv.engines.linear import product
 from contconv.engines.separable.bands import Band
-from contconv.engines.weights import AxisBasis
+from contconv.engines.weights import AxisWeights
 
 # From so many multiply-adds on, a product for each image beats one of the whole batch.
 _LARGE = 2**21
@@ -19,11 +19,11 @@ _MIN_INNER = 8
 
 
 # How an axis is resampled: by bands, or plainly.
-Along = AxisBasis | list[Band]
+Along = AxisWeights | list[Band]
 
 
 class Block(NamedTuple):
-    """A band as a matrix: what some rows of the output take from some of the input."""
+    """A band as a matrix from input rows to output rows."""
 
     outputs: slice
     inputs: slice | Tensor
@@ -32,15 +32,15 @@ class Block(NamedTuple):
 
 def rank_of(along: Along) -> int:
     """How many basis functions the axis has."""
-    weights = along.weights if isinstance(along, AxisBasis) else along[0].weights
+    weights = along.values if isinstance(along, AxisWeights) else along[0].values
     return weights.shape[2]
 
 
 def function_of(along: Along, r: int) -> Along:
     """One function of the basis alone."""
-    if isinstance(along, AxisBasis):
-        return along._replace(weights=along.weights[:, :, r : r + 1])
-    return [band._replace(weights=band.weights[:, :, r : r + 1]) for band in along]
+    if isinstance(along, AxisWeights):
+        return along._replace(values=along.values[:, :, r : r + 1])
+    return [band._replace(values=band.values[:, :, r : r + 1]) for band in along]
 
 
 def resample_bands(
@@ -57,7 +57,7 @@ def adjoint(
 ) -> Float[Tensor, "m inputs rank inner"]:
     """The gradient of `resample_bands` to its data."""
     gradient = gradient.transpose(1, 2) if columns else gradient
-    rank = bands[0].weights.shape[2] if spend else 1
+    rank = bands[0].values.shape[2] if spend else 1
     shape = (gradient.shape[0], inputs, rank, gradient.shape[2])
     return _spread(gradient, _blocks(bands, spend), shape)
 
@@ -66,7 +66,9 @@ def _blocks(bands: list[Band], spend: bool) -> list[Block]:
     return _spending(bands) if spend else _gaining(bands)
 
 
-def resample_taps(data: Tensor, along: AxisBasis, spend: bool, columns: bool) -> Tensor:
+def resample_taps(
+    data: Tensor, along: AxisWeights, spend: bool, columns: bool
+) -> Tensor:
     source, weights = along
     near = data.index_select(1, source.flatten()).unflatten(1, source.shape)
     if spend:
@@ -78,12 +80,12 @@ def resample_taps(data: Tensor, along: AxisBasis, spend: bool, columns: bool) ->
 
 def _gaining(bands: list[Band]) -> list[Block]:
     """Blocks that gain the basis: for each output, one row for each function."""
-    rank = bands[0].weights.shape[2]
+    rank = bands[0].values.shape[2]
     return [
         Block(
             slice(band.outputs.start * rank, band.outputs.stop * rank),
             band.inputs,
-            band.weights.transpose(1, 2).flatten(0, 1),
+            band.values.transpose(1, 2).flatten(0, 1),
         )
         for band in bands
     ]
@@ -91,7 +93,7 @@ def _gaining(bands: list[Band]) -> list[Block]:
 
 def _spending(bands: list[Band]) -> list[Block]:
     """Blocks that spend the basis: for each input, one column for each function."""
-    return [Block(band.outputs, band.inputs, band.weights.flatten(1)) for band in bands]
+    return [Block(band.outputs, band.inputs, band.values.flatten(1)) for band in bands]
 
 
 class _Resample(torch.autograd.Function):

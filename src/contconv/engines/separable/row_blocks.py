@@ -1,4 +1,4 @@
-"""A separable convolution in pieces, whose intermediate tensors stay in the cache."""
+"""Separable convolution in blocks of rows, whose intermediate tensors stay in cache."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ Run = Callable[[Tensor, Tensor, list[list[Band]]], Tensor]
 
 
 class RowBlock(NamedTuple):
-    """Some images and rows of the first axis, and what becomes of them."""
+    """Some images and some bands of the first axis."""
 
     images: slice
     inputs: slice | Tensor

@@ -1,4 +1,4 @@
-"""Parts of a separable convolution, bit for bit what the whole would be there."""
+"""Separable convolution of a window of the output, equal to the whole in every bit."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from contconv.engines.separable.row_blocks import from_its_start
 
 
 class AxisWindow(NamedTuple):
-    """A run of outputs along an axis: whole bands; and the inputs that they take."""
+    """Whole bands along an axis, with their outputs and inputs."""
 
     outputs: slice
     inputs: slice
@@ -68,4 +68,4 @@ def _part(bands: list[Band], wanted: slice) -> AxisWindow:
 
 
 def _normalized(band: Band) -> Band:
-    return band._replace(weights=band.weights / band.weights.sum(1, keepdim=True))
+    return band._replace(values=band.values / band.values.sum(1, keepdim=True))

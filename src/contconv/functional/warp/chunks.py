@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import has_symbolic_sizes, has_values
+from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float
 from contconv.functional.warp.footprint import Footprints
 from contconv.functional.warp.sampler import Sampler
@@ -15,8 +16,8 @@ from contconv.functional.warp.sampler import Sampler
 # Numbers in the neighbors of a chunk, all channels together: 1 MiB in float32.
 _CHUNK_ELEMENTS = 2**18
 
-# Neighbors of all output pixels together: above a minute, on one core.
-_MAX_ELEMENTS = 2**33
+# Neighbors of all output pixels together: minutes, on one core.
+_MAX_ELEMENTS = 2**31
 
 
 class Chunk(NamedTuple):
@@ -34,8 +35,10 @@ def sampled(
     stretched: Footprints | None,
 ) -> Float[Tensor, "o p"]:
     """The samples of all channels; 0 where a place does not exist."""
-    if is_transformed():
-        counts = _counts(sampler, stretched, slice(None))
+    if not has_values(points):
+        # What a kernel is stretched to is not known of shapes alone.
+        known = stretched if has_symbolic_sizes() or has_numbers(points) else None
+        counts = _counts(sampler, known, slice(None))
         out = sampler(image, points, stretched, counts)
     elif stretched is None:
         parts = _steps(len(points), None, sampler, sampler.counts, len(image))

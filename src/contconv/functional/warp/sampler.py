@@ -6,17 +6,20 @@ import torch
 from torch import Tensor
 
 from contconv._grid.padding import is_source, source_index
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import has_values
 from contconv._runtime.shapes import Float, Int
 from contconv.functional.warp.footprint import Footprints
 from contconv.kernels import ContinuousKernel, SeparableKernel
+from contconv.kernels.base import is_separable
 
 
 class Sampler:
     """Samples an image with a kernel.
 
-    A kernel that all channels share has weights that sum to one. Others weigh as they
-    do in `continuous_conv`, divided by the area to which they are stretched.
+    What has no weight adds nothing, also where it is infinite or NaN, unless it is said
+    that all pixels are finite. A kernel that all channels share has weights that sum to
+    one. Others weigh as they do in `continuous_conv`, divided by the area to which they
+    are stretched.
     """
 
     def __init__(
@@ -26,7 +29,9 @@ class Sampler:
         padding_mode: str,
         dtype: torch.dtype,
         points_dtype: torch.dtype,
+        finite: bool,
     ) -> None:
+        self.finite = finite
         self.kernel, self.in_shape, self.padding_mode = kernel, in_shape, padding_mode
         self.dtype = dtype  # of the distances and all that follows
         half = max(kernel.kernel_size) / 2
@@ -111,7 +116,7 @@ class Sampler:
         """Weights that sum to one, but for what does not count."""
         kernel = self.kernel
         one = kernel.head.shape[2] == 1  # otherwise a sum of products
-        if isinstance(kernel, SeparableKernel) and one and stretched is None:
+        if is_separable(kernel) and one and stretched is None:
             wy = self._along(kernel, dy, inside_y, 0)
             return wy[:, None] * self._along(kernel, dx, inside_x, 1)
         weights = self._basis(dy, dx, stretched) @ kernel.head[0, 0].to(dy)
@@ -161,6 +166,8 @@ class Sampler:
         # A channel at a time: rows of neighbors beside each other took twice as long.
         index, shape = source.flatten(), source.shape
         near = (channel.index_select(0, index).view(shape) for channel in image)
+        if not self.finite:
+            near = (_where_it_counts(values, weights != 0) for values in near)
         return torch.stack([(values * weights).sum(0) for values in near])
 
     def _mixed(
@@ -169,16 +176,24 @@ class Sampler:
         """The sum over the pixels first, then the product with the head."""
         pixels = image.T.to(basis)
         near = pixels.index_select(0, source.flatten()).unflatten(0, source.shape)
+        if not self.finite:
+            counts = basis.flatten(0, 1).any(-1, keepdim=True)
+            near = _where_it_counts(near, counts)
         moments = torch.einsum("kpr,kpc->prc", basis.flatten(0, 1), near)
         return torch.einsum("prc,ocr->op", moments, self.kernel.head.to(basis))
 
 
+def _where_it_counts(near: Tensor, counts: Tensor) -> Tensor:
+    """Finite pixels, and the others where they count: a NaN times 0 is NaN."""
+    return torch.where(counts | near.isfinite(), near, 0.0)
+
+
 def _vanishes_at_edge(kernel: ContinuousKernel) -> bool:
     """Whether pixels on the edge of the support count nothing, whatever their share."""
-    if not isinstance(kernel, SeparableKernel) or kernel.dtype is not None:
+    if not is_separable(kernel) or kernel.dtype is not None:
         return False
-    if is_transformed():
-        return False  # values are not to be looked at then
+    if not has_values(kernel.head):
+        return False
     edges = kernel.head.new_tensor([-0.5, 0.5])
     return not any(
         kernel.axis_basis(edges * width, axis).any()

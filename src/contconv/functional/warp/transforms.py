@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from contconv._runtime.arguments import as_sizes
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import has_values
 from contconv._runtime.shapes import Float, no_type_check
 
 _SHAPES = "[2, 3], [3, 3] or [h, w, 2], with a batch in front or without"
@@ -67,9 +67,7 @@ def as_size(size: Any, transform: Tensor, image: Tensor) -> tuple[int, int]:
 
 
 def _check_finite(matrix: Tensor) -> None:
-    if is_transformed():
-        return  # values are not to be looked at then
-    if not matrix.isfinite().all():
+    if has_values(matrix) and not matrix.isfinite().all():
         raise ValueError(f"transform must be finite, got {matrix.tolist()}")
 
 
@@ -176,7 +174,7 @@ def rotation(
     dtype = given.dtype if isinstance(given, Tensor) else torch.float64
     angle = torch.as_tensor(given, dtype=dtype)
     fits = angle.is_floating_point() and angle.ndim <= 1
-    if not fits or not (is_transformed() or angle.isfinite().all()):
+    if not fits or (has_values(angle) and not angle.isfinite().all()):
         raise ValueError(
             "degrees must be a finite angle, or a floating-point tensor with one for "
             f"each image, got {degrees}"

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from contconv._grid.padding import check_padding_mode
 from contconv._runtime.autocast import no_autocast
+from contconv._runtime.autograd import has_values
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
@@ -88,7 +89,7 @@ def warp(
             argument is of a wrong type.
         ValueError: If shapes do not fit, a matrix is not finite, a name is unknown, the
             output cannot fit into memory, or the transform shrinks so much that
-            ``antialias`` had to sum more than 8 thousand million pixels.
+            ``antialias`` had to sum more than 2 thousand million pixels.
 
     Example:
         >>> photo = torch.rand(1, 3, 480, 640)
@@ -108,7 +109,8 @@ def warp(
     _check_memory(image, kernel, out_size, maps)
     dtype = torch.promote_types(image.dtype, torch.float32)
     y, x = image.shape[2:]
-    sampler = Sampler(kernel, (y, x), padding_mode, dtype, maps.dtype)
+    finite = has_values(image) and bool(image.detach().sum().isfinite())
+    sampler = Sampler(kernel, (y, x), padding_mode, dtype, maps.dtype, finite)
     with no_autocast(image.device.type):
         out = _warped(image, sampler, maps, out_size, antialias)
     out = like_layout(out.to(image.dtype), image)

@@ -210,9 +210,8 @@ def load(
     path = SHIPPED if path is None else Path(path)
     arguments, tensors = network_file.read(path, SuperResolutionNet.__name__)
     try:
-        net = SuperResolutionNet(**arguments)
-        net.load_state_dict(tensors)
-    except (TypeError, ValueError, RuntimeError) as error:
+        net = network_file.filled(lambda: SuperResolutionNet(**arguments), tensors)
+    except Exception as error:  # of arguments by hand, whatever it is
         raise WeightsError(f"{path} is of another version: {error}") from None
     return net.eval().to(device)
 

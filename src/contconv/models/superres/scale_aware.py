@@ -1,4 +1,4 @@
-"""A continuous layer whose kernel depends on the scale, too."""
+"""ScaleAwareKernel: a learned kernel that depends on the scale, too."""
 
 from collections.abc import Hashable
 from typing import Any
@@ -63,7 +63,7 @@ class ScaleAwareKernel(nn.Module):
     ) -> tuple[SeparableKernel, Float[Tensor, " o"]]:
         """The kernel and the bias at a scale."""
         head = self.kernel.head
-        pixel = torch.tensor([down / up for up, down in ratios]).to(head)
+        pixel = head.new_tensor([down / up for up, down in ratios])
         if not self.aware:
             pixel = torch.ones_like(pixel)
         functions, outputs, bias = self.factors(pixel).split(self._counts)
@@ -89,5 +89,5 @@ class _WithHead(SeparableKernel):
     ) -> Float[Tensor, "*batch rank"]:
         return self._of[0].axis_basis(distance, axis)
 
-    def axis_key(self, axis: int) -> Hashable | None:
+    def axis_constants(self, axis: int) -> Hashable | None:
         return self._of[0].axis_key(axis)

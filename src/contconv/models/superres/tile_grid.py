@@ -1,4 +1,4 @@
-"""How an enlarged picture is divided into tiles."""
+"""Tile grid: the division of an enlarged picture into tiles."""
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -68,7 +68,7 @@ def divided(
 
 
 def count_tiles(in_shape: Sequence[int], out_shape: Sequence[int], tile: int) -> int:
-    """How many tiles there are; the arguments are those of `divided`."""
+    """Number of tiles; the arguments are those of `divided`."""
     rows, columns = (
         sum(len(group.strips) for group in axis)
         for axis in divided(in_shape, out_shape, tile)

@@ -1,4 +1,4 @@
-"""A picture enlarged tile by tile, by one or several members of a scale ensemble."""
+"""Tiled enlargement of a picture, by one or several members of a scale ensemble."""
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -81,7 +81,7 @@ class _Member:
             yield part
 
     def _made(self, strips: Sequence[Strip]) -> Window:
-        """What the network makes for these strips."""
+        """The window that the network has to enlarge for these strips."""
         window = _window(strips)
         return window if self.back is None else self.back.inputs(window)
 

@@ -1,13 +1,12 @@
-"""The continuous convolution that lands on the grid that is asked for."""
+"""Upsampler: the continuous convolution from the features to the output grid."""
 
 from torch import Tensor
 
-from contconv._grid.axis import Axis
-from contconv._grid.grid import resized_axes
+from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.ratio import Ratio
-from contconv._grid.taps import axis_taps
 from contconv._runtime.shapes import Float
 from contconv.engines.linear import product
+from contconv.engines.weights import axis_weights
 from contconv.functional.conv import continuous_conv
 from contconv.kernels import SeparableKernel
 
@@ -32,7 +31,8 @@ def landed(
     """
     if learns and max(features.shape[2:]) <= _SMALL:
         axes = resized_axes(features.shape[2:], kernel.kernel_size, ratios, size)
-        return _by_matrices(features, kernel, axes) + bias[:, None, None]
+        grid = AxisGrid(axes, "zeros")
+        return _by_matrices(features, kernel, grid) + bias[:, None, None]
     return continuous_conv(
         features,
         kernel,
@@ -43,11 +43,13 @@ def landed(
     )
 
 
-def _by_matrices(
-    features: Tensor, kernel: SeparableKernel, axes: tuple[Axis, ...]
-) -> Tensor:
+def _by_matrices(features: Tensor, kernel: SeparableKernel, grid: AxisGrid) -> Tensor:
     """The head first, then the last axis, then the first."""
-    y, x = (_matrix(kernel, i, axis, features) for i, axis in enumerate(axes))
+    options = (grid, features.dtype, features.device)
+    y, x = (
+        axis_weights(kernel, i, *options).dense(in_size)
+        for i, in_size in enumerate(grid.in_shape)
+    )
     n, _, height, width = features.shape
     (rows, _, b_y), (columns, _, b_x) = y.shape, x.shape
     outputs = kernel.head.shape[0]
@@ -62,13 +64,3 @@ def _by_matrices(
     wide = wide.permute(0, 4, 3, 2, 1).reshape(-1, b_y * height)
     tall = product(wide, y.movedim(2, 1).flatten(1))
     return tall.view(n, columns, outputs, rows).permute(0, 2, 3, 1)
-
-
-def _matrix(
-    kernel: SeparableKernel, i: int, axis: Axis, like: Tensor
-) -> Float[Tensor, "outputs inputs rank"]:
-    """The basis of an axis at each input, for each output; mostly zeros."""
-    taps = axis_taps(axis, "zeros", like.dtype, like.device)
-    weights = kernel.axis_basis(taps.distance, i) * taps.weight[..., None]
-    zeros = weights.new_zeros(axis.out_size, axis.in_size, weights.shape[2])
-    return zeros.scatter_add(1, taps.source[..., None].expand_as(weights), weights)

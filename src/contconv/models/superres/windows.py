@@ -1,7 +1,7 @@
-"""Parts of what a network makes of a picture."""
+"""Windows of an enlarged picture, computed from windows of the picture."""
 
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,7 @@ _REFINE_REACH = 1
 Window = tuple[slice, ...]  # for each axis, from where to where
 
 
+@runtime_checkable
 class Enlarger(Protocol):
     """The three parts of a network that enlarges."""
 
@@ -64,7 +65,7 @@ class Enlargement:
         self.cubic = _cubic(image, image.shape[2:], ratios, size)
 
     def inputs(self, outputs: Window) -> Window:
-        """Where the features lie that a part of the output is made from."""
+        """The window of the features that a window of the output is made from."""
         parts = self.landing.parts(self._reached(outputs))
         return tuple(part.inputs for part in parts)
 
@@ -110,7 +111,7 @@ class Reduction:
         self.cubic = _cubic(image, in_shape, ratios, size)
 
     def inputs(self, outputs: Window) -> Window:
-        """What a part of the output is made from."""
+        """The window of the input that a window of the output is made from."""
         return tuple(part.inputs for part in self.cubic.parts(outputs))
 
     def part(
@@ -137,7 +138,7 @@ def resized(
 
 
 def cut(image: Tensor, window: Window, around: Window | None = None) -> Tensor:
-    """A part of an image, or of what of it lies ``around``; channels last in memory."""
+    """A window of an image, given whole or as its window ``around``; channels last."""
     if around is not None:
         window = tuple(
             slice(part.start - whole.start, part.stop - whole.start)
@@ -177,7 +178,7 @@ def _problem(
     ratios: tuple[Ratio, ...],
     size: tuple[int, ...],
 ) -> Problem:
-    """The convolution of an image of this shape that need not be there."""
+    """The convolution of an image of this shape; its values are not needed."""
     axes = resized_axes(shape[1:], kernel.kernel_size, ratios, size, antialias=True)
     none = image.new_empty(1).expand(1, *shape)
     return Problem(none, kernel, AxisGrid(axes, padding_mode), 1)

@@ -1,0 +1,135 @@
+// Everything for one instruction set: compiled once for each, with its flags and
+// CONTCONV_ISA as its name.
+#include "depthwise.h"
+#include "forward.h"
+#include "head_gradient.h"
+#include "pack.h"
+#include "planes.h"
+#include "table_gradients.h"
+
+namespace contconv {
+namespace CONTCONV_ISA {
+
+static size_t packed_bytes(const Separable& s) {
+  const HeadShape shape = head_shape(s);
+  if (s.order == Order::depthwise)
+    return size_t(lanes_of(s)) * size_t(s.y.rank * s.x.rank) * sizeof(float);
+  size_t bytes;
+  if (__builtin_mul_overflow(packed_columns(shape.columns) * sizeof(float), shape.depth, &bytes))
+    return SIZE_MAX;
+  return bytes;
+}
+
+static void pack(const Separable& s, const float* head, void* packed, int64_t begin,
+                 int64_t end) {
+  if (s.order == Order::depthwise)
+    pack_depthwise(s, head, static_cast<float*>(packed));
+  else
+    pack_float(s, head, static_cast<float*>(packed), begin, end);
+}
+
+static size_t planes_bytes(const Separable& s) {
+  Arena arena;
+  PlaneTables tables(s, arena);
+  return arena.needed();
+}
+
+static void prepare_planes(const Separable& s, const float* head, void* prepared) {
+  Arena arena{static_cast<char*>(prepared)};
+  PlaneTables(s, arena).fill(s, head);
+}
+
+// The tables that were prepared.
+static PlaneTables tables_of(const Separable& s) {
+  Arena arena{static_cast<char*>(const_cast<void*>(s.head))};
+  return PlaneTables(s, arena);
+}
+
+template <class E>
+static size_t scratch_of(const Separable& s) {
+  Arena arena;
+  if (s.order == Order::planes) {
+    const PlaneTables tables = tables_of(s);
+    Planes<E> planes(s, tables, arena);
+  } else if (s.order == Order::depthwise) {
+    Depthwise<E> depthwise(s, arena);
+  } else {
+    Forward<E> forward(s, arena);
+  }
+  return arena.needed();
+}
+
+template <class E>
+static void run(const Separable& s, int64_t begin, int64_t end, void* scratch) {
+  Arena arena{static_cast<char*>(scratch)};
+  if (s.order == Order::planes) {
+    const PlaneTables tables = tables_of(s);
+    Planes<E> planes(s, tables, arena);
+    for (int64_t task = begin; task < end; task++) planes.run(task);
+  } else if (s.order == Order::depthwise) {
+    Depthwise<E> depthwise(s, arena);
+    for (int64_t task = begin; task < end; task++) depthwise.run(task);
+  } else {
+    Forward<E> forward(s, arena);
+    for (int64_t task = begin; task < end; task++) forward.run(task);
+  }
+}
+
+static size_t separable_scratch(const Separable& s) {
+  return s.type == Type::float32 ? scratch_of<float>(s) : scratch_of<uint16_t>(s);
+}
+
+static void separable(const Separable& s, int64_t begin, int64_t end, void* scratch) {
+  if (s.type == Type::float32) {
+    run<float>(s, begin, end, scratch);
+  } else {
+    run<uint16_t>(s, begin, end, scratch);
+  }
+}
+
+template <class Worker, class Call>
+static size_t scratch_of_worker(const Call& s) {
+  Arena arena;
+  Worker worker(s, arena);
+  return arena.needed();
+}
+
+template <class Worker, class Call>
+static void run_worker(const Call& s, int64_t begin, int64_t end, void* scratch) {
+  Arena arena{static_cast<char*>(scratch)};
+  Worker worker(s, arena);
+  for (int64_t item = begin; item < end; item++) worker.run(item);
+}
+
+// Of a worker for the type of the numbers in memory.
+template <template <class> class Worker, class Call>
+static size_t backward_scratch(const Call& s) {
+  if (s.type == Type::float32) return scratch_of_worker<Worker<float>>(s);
+  return scratch_of_worker<Worker<uint16_t>>(s);
+}
+
+template <template <class> class Worker, class Call>
+static void backward(const Call& s, int64_t begin, int64_t end, void* scratch) {
+  if (s.type == Type::float32) {
+    run_worker<Worker<float>>(s, begin, end, scratch);
+  } else {
+    run_worker<Worker<uint16_t>>(s, begin, end, scratch);
+  }
+}
+
+#define NAME_OF(isa) #isa
+#define NAME(isa) NAME_OF(isa)
+
+extern const Kernels kernels;
+const Kernels kernels{
+    NAME(CONTCONV_ISA), V,
+    packed_bytes,       pack,
+    planes_bytes,       prepare_planes,
+    separable_scratch,  separable,
+    backward_scratch<HeadGradient, HeadSums>,
+    backward<HeadGradient, HeadSums>,
+    backward_scratch<TableGradients, TableSums>,
+    backward<TableGradients, TableSums>};
+
+}  // namespace CONTCONV_ISA
+}  // namespace contconv

@@ -1,0 +1,1 @@
+"""C++ on the CPU, by the library of the distribution contconv-native."""

@@ -1,0 +1,105 @@
+"""Separable convolution in C++: nothing between input and output but a few rows.
+
+A thread owns a band of output rows. It holds the last few input rows, resampled along
+x, combines them along y for some pixels at a time, and multiplies those with the head
+while they are in the first cache; or the head comes first, or in between. Float32 and
+bfloat16, with sums in float32; other formats by conversion.
+"""
+
+from functools import lru_cache, partial
+
+import torch
+from torch import Tensor
+
+from contconv._grid.axis import Axis
+from contconv._grid.grid import AxisGrid
+from contconv._runtime.autograd import is_compiled, is_transformed
+from contconv._runtime.cache import cached
+from contconv._runtime.shapes import Float
+from contconv.engines.native.gradients import separable
+from contconv.engines.native.library import Plan, missing, plan
+from contconv.engines.native.tables import axis_tables
+from contconv.engines.problem import Cost, Problem
+from contconv.kernels import SeparableKernel
+from contconv.kernels.base import is_separable
+
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+# Nanoseconds of a step of the plan, of a number that is read or written, and of a call:
+# two cores with AVX-512.
+_STEP, _NUMBER, _CALL = 0.105, 0.0066, 15_000
+
+_RANKS = ("ranks",)
+
+
+def unsupported(problem: Problem) -> list[str]:
+    image, kernel = problem.image, problem.kernel
+    reasons = []
+    if image.device.type != "cpu" and not image.is_meta:
+        reasons.append(f"needs a tensor on the CPU, got one on {image.device}")
+    if image.dtype not in DTYPES:
+        name = str(image.dtype).removeprefix("torch.")
+        reasons.append(f"needs float32, bfloat16 or float16, got {name}")
+    if not is_separable(kernel):
+        reasons.append(
+            f"the basis of {type(kernel).__name__} is not a product over the axes"
+        )
+    if not isinstance(problem.grid, AxisGrid):
+        reasons.append("points are not the product of axes")
+    if torch.compiler.is_exporting():
+        reasons.append("exported graphs are of PyTorch's own operators")
+    elif is_transformed() and not is_compiled():
+        reasons.append("torch.func and forward mode need PyTorch's own operators")
+    if not reasons and (reason := missing()) is not None:
+        reasons.append(reason)
+    return reasons
+
+
+def cost(problem: Problem) -> Cost:
+    assert isinstance(problem.grid, AxisGrid)
+    assert isinstance(problem.kernel, SeparableKernel)
+    ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
+    n, out_channels = problem.image.shape[0], problem.out_channels
+    groups, in_channels = problem.groups, problem.kernel.head.shape[1]
+    out_channels //= groups
+    taken, memory = _plan(
+        problem.grid.axes, ranks, (n, groups, in_channels, out_channels)
+    )
+    return Cost(
+        multiply_adds=taken.multiply_adds,
+        memory=memory,
+        time=(_CALL + _STEP * taken.steps + _NUMBER * problem.numbers)
+        * (3.2 if problem.learns else 1),
+    )
+
+
+@lru_cache(1024)
+def _plan(
+    axes: tuple[Axis, ...], ranks: tuple[int, ...], channels: tuple[int, ...]
+) -> tuple[Plan, int]:
+    """The plan, and about the bytes that each thread holds."""
+    sizes = [*channels, *(1, 1, 1, 1) * (3 - len(axes))]
+    for axis, rank in zip(axes, ranks, strict=True):
+        sizes += [axis.in_size, axis.out_size, axis.taps, rank]
+    _, _, c, o = channels
+    x, taps = axes[-1], axes[-2].taps if len(axes) > 1 else 1
+    taken = plan(tuple(sizes))
+    held = ranks[-1] * c if taken.order == 0 else ranks[0] * o
+    memory = x.in_size * c + (taps + 1) * x.out_size * held
+    if taken.order == 1:
+        memory += x.in_size * o * ranks[0] * ranks[-1]
+    return taken, 4 * memory * torch.get_num_threads()
+
+
+def _ranks(kernel: SeparableKernel) -> tuple[int, ...]:
+    none = torch.zeros(0, device=kernel.head.device)
+    return tuple(kernel.axis_basis(none, i).shape[-1] for i in range(kernel.ndim))
+
+
+def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
+    image = problem.image
+    if image.dtype == torch.float16:
+        image = image.float()
+    head = problem.kernel.head.to(torch.float32).contiguous()
+    tables = axis_tables(problem)
+    return separable(image, head, tables, problem.groups)

@@ -1,0 +1,108 @@
+"""The library of contconv-native: found and loaded at first use, or why not."""
+
+import ctypes
+import warnings
+from functools import cache, lru_cache
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from contconv._runtime.autograd import constant_in_graphs
+from contconv.engines.native.gradients import register_autograd
+
+# What the library and this package have to agree on.
+INTERFACE = 1
+
+
+@constant_in_graphs
+def missing() -> str | None:
+    """Why the library cannot be used; None if it can, from now on."""
+    return _missing()
+
+
+@cache
+def _missing() -> str | None:
+    """Warn if it is there but does not run, or if the environment asks for too much."""
+    try:
+        import contconv_native
+    except ModuleNotFoundError:
+        return "contconv-native is not installed"
+    if contconv_native.INTERFACE != INTERFACE:
+        return (
+            f"contconv-native {contconv_native.__version__} is of another version than "
+            "contconv; install them together"
+        )
+    try:
+        contconv_native.load()
+    except (OSError, ValueError) as error:
+        reason = f"contconv-native does not run here: {error}"
+        warnings.warn(f"{reason}; PyTorch's operators are used", stacklevel=2)
+        return reason
+    _register_fakes()
+    register_autograd()
+    return None
+
+
+def _register_fakes() -> None:
+    """What compilers are told of the operators."""
+
+    @torch.library.register_fake("contconv_native::axis_taps")
+    def _(
+        in_size: int,
+        out_size: int,
+        up: int,
+        down: int,
+        reach: int,
+        start: int,
+        stretched: bool,
+        padding: int,
+        taps: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        source = torch.empty(out_size, taps, dtype=torch.int32)
+        both = (torch.empty(out_size, taps) for _ in range(2))
+        return source, *both  # type: ignore
+
+    @torch.library.register_fake("contconv_native::separable")
+    def _(image: Tensor, head: Tensor, *rest: Any) -> Tensor:
+        outs = [table.shape[0] for table in rest[:6:2]]
+        shape = (image.shape[0], head.shape[0], *outs[5 - image.ndim :])
+        last = image.ndim > 3 and image.shape[1] > 1 and image.stride(1) == 1
+        if last and not image.is_contiguous():
+            out = image.new_empty(shape[0], *shape[2:], shape[1])
+            return out.movedim(-1, 1)
+        return image.new_empty(shape)
+
+
+def found() -> str:
+    """The version of the library and its instruction set, or why it is not used."""
+    if (reason := missing()) is not None:
+        return f"not used: {reason}"
+    import contconv_native
+
+    version = contconv_native.__version__
+    return f"contconv-native {version}, {contconv_native.instruction_set()}"
+
+
+class Plan(NamedTuple):
+    """What the library would do."""
+
+    order: int
+    multiply_adds: int
+    steps: float  # vectors of 16 numbers that are loaded, stored or multiplied
+
+
+@lru_cache(1024)
+def plan(sizes: tuple[int, ...], order: int = -1) -> Plan:
+    """The order that it takes, or what the one that is asked for costs.
+
+    ``sizes`` are the batch, the groups, the channels in and out of a group; then pixels
+    in, pixels out, taps and rank of z, y and x.
+    """
+    import contconv_native
+
+    out = (ctypes.c_double * 2)()
+    function = ctypes.CDLL(str(contconv_native.path())).contconv_native_plan
+    numbers = (ctypes.c_int64 * len(sizes))(*sizes)
+    taken = function(numbers, ctypes.c_int64(order), out)
+    return Plan(taken, int(out[0]), out[1])

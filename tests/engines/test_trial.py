@@ -1,0 +1,82 @@
+"""Trials of an engine that fails: on a CPU, where it can be watched."""
+
+import itertools
+import warnings
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from contconv import ContinuousConv2d, engines, explain
+from contconv.engines import ENGINES, trial
+from contconv.engines.factored import engine as factored
+from contconv.engines.problem import Cost
+from contconv.engines.trial import Kind
+
+BOTH = (False, True)
+
+
+def raising(problem):
+    raise RuntimeError("PTX was compiled with an unsupported toolchain")
+
+
+def wrong_gradient(problem):
+    """The output is right, the gradient to the head off by a tenth."""
+    head = problem.kernel.head
+    if head.requires_grad:
+        head.register_hook(lambda gradient: 1.1 * gradient)
+    return factored.apply(problem)
+
+
+FAULTS = {
+    "raises": (raising, "RuntimeError: PTX was compiled"),
+    "wrong": (lambda problem: 1.1 * factored.apply(problem), "the output is off by"),
+    "gradient": (wrong_gradient, "the gradient to the head is off by"),
+    "NaN": (lambda problem: factored.apply(problem) * torch.nan, "off by nan"),
+}
+
+
+def engine(apply):
+    """One that `auto` would take at once."""
+    cost = Cost(0, 0, -1.0)
+    return SimpleNamespace(
+        __doc__="Broken.", unsupported=lambda _: [], cost=lambda _: cost, apply=apply
+    )
+
+
+@pytest.fixture(autouse=True)
+def untried(monkeypatch):
+    monkeypatch.setattr(trial, "_failures", {})
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_auto_takes_another_and_says_so_once(fault, monkeypatch):
+    apply, words = FAULTS[fault]
+    broken = engine(apply)
+    monkeypatch.setitem(ENGINES, "fused", broken)
+    monkeypatch.setattr(engines, "fused_engine", broken)
+    layer, image = ContinuousConv2d(4, 4, 3, scale=0.7391), torch.randn(1, 4, 9, 9)
+    with pytest.warns(RuntimeWarning, match=f"failed its trial on cpu.*{words}"):
+        out = layer(image)
+    expected = ContinuousConv2d.forward(layer, image)
+    torch.testing.assert_close(out, expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        layer(image).sum().backward()
+    reasons = explain(image, layer.kernel, scale=0.7391).engines["fused"].reasons
+    assert words in reasons[0]
+
+
+def test_a_right_engine_passes_every_kind():
+    dtypes = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+    for dtype, separable, learns in itertools.product(dtypes, BOTH, BOTH):
+        kind = Kind("cpu", dtype, separable, learns)
+        assert trial.failure("factored", factored, kind) is None
+
+
+def test_leaves_the_random_numbers_alone():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    trial.failure("factored", factored, Kind("cpu", torch.float32, True, True))
+    assert torch.equal(torch.rand(3), expected)

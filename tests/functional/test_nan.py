@@ -1,0 +1,88 @@
+"""A NaN reaches the output pixels that its pixel has a weight in, and no others."""
+
+import math
+from fractions import Fraction
+
+import pytest
+import torch
+from torch import Tensor
+
+from contconv import ContinuousConv2d, continuous_conv, resize, warp
+from contconv.kernels import CosineKernel, SplineKernel
+from tests.cases import HERE
+from tests.functional.test_resize import exact_rows
+from tests.oracle import neighbors, position
+
+SCALES = [Fraction(text) for text in ("1", "1/2", "2/3", "3/4", "2", "1/6")]
+
+
+def touched(in_size: int, scale: Fraction, width: int, m: int) -> Tensor:
+    """In which outputs a pixel lies within the support."""
+    size = math.ceil(scale * in_size)
+    grid = (position(n, in_size, size, scale) for n in range(size))
+    return torch.tensor([m in neighbors(g, Fraction(width)) for g in grid])
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("learns", [False, True])
+@pytest.mark.parametrize("channels", [(2, 3), (9, 8)], ids=str)
+@pytest.mark.parametrize("width", [3, 4])
+@pytest.mark.parametrize("engine", HERE)
+def test_in_every_engine(engine, width, channels, learns, number):
+    layer = ContinuousConv2d(channels[0], channels[1], width, engine=engine)
+    layer.requires_grad_(learns)
+    image = torch.randn(1, channels[0], 40, 36)
+    image[0, 0, 17, 30] = number
+    for scale in SCALES:
+        out = layer(image, scale=scale)
+        y, x = touched(40, scale, width, 17), touched(36, scale, width, 30)
+        assert torch.equal(~out[0, 0].isfinite(), y[:, None] & x), scale
+
+
+@pytest.mark.parametrize("kernel", ["cubic", "linear"])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 40, 36), (1, 40, 36, 80)], ids=["few", "many"]
+)
+def test_resize(shape, kernel):
+    """Where weights are 0, as at whole distances, a NaN is not touched either."""
+    image = torch.rand(shape)
+    image[0, 0, 17, 30] = float("nan")
+    y_size, x_size = shape[2:]
+    for scales in ((Fraction(1), Fraction(1, 2)), (Fraction(2), Fraction(2, 3))):
+        out = resize(image, scale=scales, kernel=kernel, padding_mode="replicate")
+        counts = []
+        for size, scale, m in zip((y_size, x_size), scales, (17, 30), strict=True):
+            rows = exact_rows(size, math.ceil(size * scale), scale, kernel)
+            counts.append(torch.tensor([row[m] != 0 for row in rows]))
+        assert torch.equal(out[0, 0].isnan(), counts[0][:, None] & counts[1])
+
+
+@pytest.mark.parametrize("kernel", ["linear", "cubic", "lanczos2", "lanczos3"])
+def test_axis_that_keeps_its_size_is_copied(kernel):
+    image = torch.rand(1, 2, 30, 20)
+    image[0, 0, 11] = float("inf")
+    out = resize(image, scale=(1, 0.5), kernel=kernel)
+    assert out[0, 0].isfinite().all(1).sum() == 29
+    image[0, 0, 11] = 0
+    assert torch.equal(resize(image, scale=1, kernel=kernel), image)
+
+
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("kernel", ["linear", CosineKernel(1, 2, (3, 3))], ids=str)
+def test_warp(kernel, antialias):
+    """A corner is all that is repeated outside, and counts nothing there."""
+    image = torch.rand(1, 1, 12, 12)
+    image[0, 0, 0, 0] = float("nan")
+    away = torch.tensor([[1.0, 0.0, -15.0], [0.0, 1.0, 2.0]])
+    assert warp(image, kernel, away, antialias=antialias).isfinite().all()
+    near = torch.tensor([[1.0, 0.0, 0.2], [0.0, 1.0, 0.2]])
+    assert warp(image, kernel, near).isnan().nonzero().tolist()[0][2:] == [0, 0]
+
+
+def test_points():
+    kernel = SplineKernel(1, 1, (3, 3))
+    image = torch.rand(1, 1, 6, 6)
+    image[0, 0, 2, 2] = float("nan")
+    points = torch.tensor([[[2.0, 2.0], [2.0, 3.6]], [[3.4, 3.4], [0.4, 2.0]]])
+    out = continuous_conv(image, kernel, points=points)
+    assert out[0, 0].isnan().tolist() == [[True, False], [True, False]]

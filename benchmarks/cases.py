@@ -59,13 +59,16 @@ def _of(target: str, *cases: Case) -> list[Case]:
 SHRINK = [
     *_of(
         "shrink 64",
-        Case(1, 64, 16, 0.8131),
         Case(1, 64, 64, 0.7391),
+        Case(1, 64, 256, 0.8731),
+        Case(16, 64, 32, 0.7391),
+        Case(16, 64, 32, (0.9131, 0.6173)),
+    ),
+    *_of(
+        "shrink 64 below 1/2",
         Case(1, 64, 128, 0.3141),
         Case(1, 64, 512, 0.4142),
-        Case(16, 64, 32, 0.7391),
         Case(16, 64, 64, 0.3141),
-        Case(16, 64, 32, (0.9131, 0.6173)),
     ),
     *_of(
         "shrink 256",
@@ -74,12 +77,22 @@ SHRINK = [
         Case(16, 256, 16, 0.7391),
     ),
     *_of("shrink 32", Case(128, 32, 32, 0.7391), Case(128, 32, 32, 0.4142)),
-    # Of no target: other kernels and channels.
+    *_of(
+        "small",
+        Case(1, 64, 16, 0.8131),
+        Case(1, 64, 12, 0.6173),
+        Case(16, 64, 16, 0.7391),
+    ),
+    # Of no target: other kernels.
     Case(16, 16, 64, 0.8131, 5),
     Case(16, 64, 32, (0.9131, 0.6173), 4),
+]
+FEW = _of(
+    "few channels",
     Case(1, 3, 512, 0.6181, out_channels=16),
     Case(128, 3, 32, 0.7391, out_channels=16),
-]
+    Case(1, 3, 512, 1.3677, out_channels=16),
+)
 ENLARGE = [
     *_of(
         "enlarge 1.3",
@@ -88,7 +101,6 @@ ENLARGE = [
         Case(16, 64, 32, 1.7391),
         Case(1, 256, 24, 1.7391),
         Case(128, 16, 16, 1.5811, 5),
-        Case(1, 3, 512, 1.3677, out_channels=16),
     ),
     *_of(
         "enlarge 2",
@@ -122,17 +134,27 @@ BACKWARD = _of(
     "backward",
     Case(1, 64, 64, 0.7391, backward=True),
     Case(16, 64, 32, 0.7391, backward=True),
-    Case(16, 256, 16, 0.7391, backward=True),
+    Case(4, 256, 32, 0.7391, backward=True),
     Case(128, 32, 32, 0.7391, backward=True),
+    Case(128, 64, 16, 0.7938, backward=True),
     Case(1, 64, 64, 1.7391, backward=True),
     Case(1, 64, 64, "1/2", backward=True),
     Case(1, 64, 64, "2", backward=True),
 )
 BFLOAT16 = [
-    Case(1, 64, 64, 0.7391, dtype="bfloat16"),
-    Case(1, 64, 64, 1.7391, dtype="bfloat16"),
-    Case(16, 64, 32, 0.7391, backward=True, dtype="bfloat16"),
+    *_of(
+        "bfloat16",
+        Case(1, 64, 64, 0.7391, dtype="bfloat16"),
+        Case(1, 256, 32, 0.7391, dtype="bfloat16"),
+        Case(128, 32, 32, 0.7391, dtype="bfloat16"),
+        Case(1, 64, 64, 1.7391, dtype="bfloat16"),
+    ),
+    *_of(
+        "bfloat16 backward",
+        Case(16, 64, 32, 0.7391, backward=True, dtype="bfloat16"),
+        Case(128, 32, 32, 0.7391, backward=True, dtype="bfloat16"),
+    ),
 ]
 
-CASES = [*SHRINK, *ENLARGE, *RATIONAL, *BACKWARD, *BFLOAT16]
-QUICK = [SHRINK[1], SHRINK[7], ENLARGE[1], ENLARGE[9], RATIONAL[0], BACKWARD[0]]
+CASES = [*SHRINK, *FEW, *ENLARGE, *RATIONAL, *BACKWARD, *BFLOAT16]
+QUICK = [SHRINK[0], SHRINK[7], ENLARGE[1], ENLARGE[8], RATIONAL[0], BACKWARD[0]]

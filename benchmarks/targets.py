@@ -60,23 +60,24 @@ _SHRINK = "shrinking by any scale, forward, 3 x 3, "
 _RATIONAL = "scales 1/2, 2/3, 3/4, 1, 3/2, 2, 3, forward"
 
 # By the names that cases call them by.
+_BOTH = "interpolate + conv"
+
 TARGETS = {
-    "shrink 64": Target(_SHRINK + "64 channels, batch 1, 16", "conv", 1.5, 2.5),
-    "shrink 256": Target(_SHRINK + "256 channels, batch 1, 16", "conv", 1.15, 1.5),
-    "shrink 32": Target(_SHRINK + "32 channels, batch 128", "conv", 2, 4),
-    "enlarge 1.3": Target(
-        "enlarging by 1.3 to 2, forward", "interpolate + conv", 0.7, 1
-    ),
-    "enlarge 2": Target(
-        "enlarging by 2 to 3, forward", "interpolate + conv", 0.4, 0.65
-    ),
-    "enlarge 3": Target(
-        "enlarging by 3 and more, forward", "interpolate + conv", 0.25, 0.5
-    ),
-    "rational": Target(_RATIONAL, "conv", 1.1, 1.4),
-    "backward": Target("forward + backward", "conv", 2, 3),
+    "shrink 64": Target(_SHRINK + "64 channels, batch 1, 16", "conv", 1.1, 1.5),
+    "shrink 64 below 1/2": Target("the same below one half, forward", "conv", 1.3, 1.8),
+    "shrink 256": Target(_SHRINK + "256 channels, batch 1, 16", "conv", 1.1, 1.5),
+    "shrink 32": Target(_SHRINK + "32 channels, batch 128", "conv", 1.1, 1.5),
+    "small": Target("outputs of at most 16 x 16 pixels, 64 channels", "conv", 1.5, 2.5),
+    "few channels": Target("3 channels to 16, forward", _BOTH, 1.5, 3),
+    "enlarge 1.3": Target("enlarging by 1.3 to 2, forward", _BOTH, 0.55, 0.8),
+    "enlarge 2": Target("enlarging by 2 to 3, forward", _BOTH, 0.25, 0.4),
+    "enlarge 3": Target("enlarging by 3 and more, forward", _BOTH, 0.17, 0.25),
+    "rational": Target(_RATIONAL, "conv", 1.15, 1.5),
+    "backward": Target("forward + backward", "conv", 1.25, 1.6),
+    "bfloat16": Target("bfloat16, forward", "conv", 1.3, 1.8),
+    "bfloat16 backward": Target("bfloat16, forward + backward", "conv", 1.4, 1.8),
     "resize": Target(
-        "`resize`, cubic, antialias", "F.interpolate", 1, 3, layer="resize"
+        "`resize`, cubic, antialias", "F.interpolate", 1, 2, layer="resize"
     ),
 }
 MEMORY = Target("extra peak memory", "conv", 1.2, 2, measure="extra")

@@ -47,7 +47,7 @@ def test_contenders_give_the_same_shapes(case):
 
 def test_every_contender_takes_part():
     names = {name for case in SMALL for name in able(case)}
-    assert names == {
+    assert names - {"native"} == {
         "conv",
         "interpolate + conv",
         "contconv",

@@ -36,7 +36,8 @@ def test_record_has_every_case(part):
 def test_record_has_every_contender():
     record = records.read(PARTS["cases"].record())["result"]
     for case in CASES:
-        assert set(able(case)) == set(record[case.name])
+        # Of the machine of the record, which had the engine in C++.
+        assert {*able(case), "native"} == set(record[case.name])
 
 
 def test_slopes_are_those_of_the_points():

@@ -278,6 +278,7 @@ def test_second_derivatives_and_batches_of_gradients():
             torch.testing.assert_close(many[i], one, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("channels_last", [False, True])
 def test_compiled(channels_last):
     """One graph, with the gradients of eager mode, bit for bit."""

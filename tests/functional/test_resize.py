@@ -22,7 +22,7 @@ from contconv.functional.rounding import rounded, whole_weights
 from contconv.kernels import BoxKernel, CubicKernel, GaussianKernel, SeparableKernel
 from tests.oracle import neighbors, padded, position
 
-BENCHMARKS = Path(__file__).parents[2] / "shared" / "data" / "benchmarks"
+BENCHMARKS = Path(__file__).parents[3] / "shared" / "data" / "benchmarks"
 
 
 @pytest.fixture(params=[1, 10**9], ids=["blocks", "taps"])

@@ -111,13 +111,13 @@ def _outer(values: list[Tensor]) -> Float[Tensor, "p r k"]:
 
 def phase_weights(
     function: Callable[[Tensor], Tensor],
-    axes: Sequence[tuple[Float[Tensor, "phases taps"], Float[Tensor, "phases taps"]]],
-) -> Float[Tensor, "*phases_taps values"]:
+    axes: Sequence[tuple[Tensor, Tensor]],
+) -> Tensor:
     """A function of distance at the taps of every phase, times their weights.
 
     Args:
         function: `ContinuousKernel.basis`, or the kernel itself.
-        axes: Distances and weights, for each axis.
+        axes: Distances and weights ``[phases, taps]``, for each axis.
 
     Returns:
         ``[*phases, *taps, *values]``, one of the first two for each axis.

@@ -1,5 +1,6 @@
 """What to build a layer or a network from, as JSON holds it; and built from that."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -99,11 +100,11 @@ def _build_layer(config: Config) -> ContinuousConv:
     return layer.to(_DTYPES[config["dtype"]])
 
 
-def _build_scale(initial: list[float], least: float, most: float) -> LearnableScale:
+def _build_scale(initial: Sequence[float], least: float, most: float) -> LearnableScale:
     return LearnableScale(initial, least=least, most=most)
 
 
-def _build_placement(numbers: list[int | None]) -> Placement:
+def _build_placement(numbers: Sequence[int | None]) -> Placement:
     if not all(number is None or type(number) is int for number in numbers):
         raise TypeError(f"padding must be of whole numbers, got {numbers}")
     return Placement(*numbers)  # type: ignore

@@ -63,8 +63,8 @@ def explain(
     Example:
         >>> images = torch.empty(8, 64, 10**5, 10**5, device="meta")
         >>> kernel = CosineKernel(64, 64, (3, 3))
-        >>> explain(images, kernel, scale=1 / 2).engine
-        'periodic'
+        >>> explain(images, kernel, scale=1 / 2).output_shape
+        (8, 64, 50000, 50000)
         >>> explain(images, kernel, scale=0.74).engines["periodic"].reasons
         ['1369 sub-pixel phases; at most 64 are worth it']
     """

@@ -68,10 +68,11 @@ def cost_words(cost: Cost) -> tuple[str, str, str]:
 
 
 def _rows(explanation: Explanation) -> Iterator[str]:
-    """A line for each engine: the fastest first, those that cannot run last."""
+    """A line for each engine: the choice, others by time, those that cannot run."""
     able = {n: one for n, one in explanation.engines.items() if one.cost is not None}
     rows = [("  engine", *COSTS, "")]
-    for name, one in sorted(able.items(), key=lambda pair: pair[1].cost.time):  # type: ignore
+    order = sorted(able, key=lambda n: (n != explanation.engine, able[n].cost.time))  # type: ignore
+    for name, one in ((name, able[name]) for name in order):
         end = "does not fit" if one.shortage else ""
         mark = "*" if name == explanation.engine else " "
         rows.append((f"{mark} {name}", *cost_words(one.cost), end))  # type: ignore

@@ -120,12 +120,16 @@ def test_cases_belong_to_their_targets():
         low, high = min(case.ratios), max(case.ratios)
         if case.target is None:
             continue
-        assert case.dtype == "float32"
-        assert case.backward == (case.target == "backward")
+        assert (case.dtype == "bfloat16") == case.target.startswith("bfloat16")
+        assert case.backward == case.target.endswith("backward")
+        if case.target == "small":
+            assert max(case.out_size) <= 16 and high < 1
         if case.target.startswith("shrink"):
             channels = int(case.target.split()[1])
             assert case.channels == case.outputs == channels
             assert case.kernel_size == 3 and high < 1
+            if "64" in case.target:
+                assert (high < 0.5) == case.target.endswith("below 1/2")
         if case.target.startswith("enlarge"):
             start = float(case.target.split()[1])
             bounds = {1.3: (1.3, 2), 2: (2, 3), 3: (3, 4)}[start]

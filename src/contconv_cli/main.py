@@ -1,3 +1,3 @@
-"""The command as a function: `main(["resize", "in.png", "out.png", "--scale", "2"])`."""
+"""The command as a function: `main(["upscale", "in.png", "--scale", "2"])`."""
 
 from contconv_cli.commands import main as main

@@ -63,7 +63,7 @@ def draw_targets(rows: list[tuple[Target, Ratios]], figure: Path) -> None:
     ax.plot([], [], "|", ms=12, mew=2, color="tab:orange", label="first step")
     ax.set(xscale="log", xlim=(min(seen) / 1.3, max(seen) * 1.3))
     ax.set_xlabel("measured over the number to reach (green: reached)")
-    ticks = [2.0**i for i in range(-9, 10) if min(seen) / 1.3 < 2.0**i]
+    ticks = [4.0**i for i in range(-6, 6) if min(seen) / 1.3 < 4.0**i]
     ticks = [tick for tick in ticks if tick < max(seen) * 1.3]
     ax.set_xticks(ticks, [f"{t:g}" if t >= 1 else f"1/{1 / t:g}" for t in ticks])
     ax.minorticks_off()
@@ -81,8 +81,11 @@ def _panel(ax: Any, points: Result, axis: str, measure: str) -> None:
     for name in LINES:
         color, marker = _STYLE[name]
         values = {x: y / unit for x, y in line(points, axis, name, measure).items()}
+        if len(values) < 2:
+            ax.plot([], [], marker, color=color, label=f"{name}: too little to measure")
+            continue
         power, offset = slope(values)
-        ends = sorted(values)[-FITTED], max(values)
+        ends = sorted(values)[-FITTED:][0], max(values)
         fitted = [exp(offset) * x**power for x in ends]
         ax.plot(*zip(*values.items(), strict=True), marker, ms=5, color=color)
         label = f"{name}: {power:z.2f}"

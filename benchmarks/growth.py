@@ -79,8 +79,13 @@ def line(result: Result, axis: str, name: str, measure: str) -> dict[int, float]
 
 
 def slope(line: Mapping[int, float]) -> tuple[float, float]:
-    """Least squares of the logarithms at the largest points: the power, and log(1)."""
+    """Least squares of the logarithms at the largest points: the power, and log(1).
+
+    A line without two points never rose above what can be measured: it is flat.
+    """
     chosen = sorted(line.items())[-FITTED:]
+    if len(chosen) < 2:
+        return 0.0, 0.0
     xs, ys = ([log(pair[i]) for pair in chosen] for i in (0, 1))
     x, y = sum(xs) / len(xs), sum(ys) / len(ys)
     covariance = sum((a - x) * (b - y) for a, b in zip(xs, ys, strict=True))

@@ -47,7 +47,9 @@ def test_slopes_are_those_of_the_points():
         assert set(record["slopes"][measure]) == set(AXES)
         for axis in AXES:
             assert set(record["slopes"][measure][axis]) == set(LINES)
-            assert len(line(record["points"], axis, "shrinking", measure)) >= 4
+            # The engine in C++ takes less memory than can be measured.
+            name = "shrinking" if measure == "ms" else "F.conv2d"
+            assert len(line(record["points"], axis, name, measure)) >= 4
 
 
 def test_slope_of_a_power():

@@ -10,6 +10,7 @@ import torch
 from contconv import ContinuousConv2d, engines, explain
 from contconv.engines import ENGINES, trial
 from contconv.engines.factored import engine as factored
+from contconv.engines.native import engine as native
 from contconv.engines.problem import Cost
 from contconv.engines.trial import Kind
 
@@ -47,7 +48,7 @@ def engine(apply):
 @pytest.fixture(autouse=True)
 def untried(monkeypatch):
     monkeypatch.setattr(trial, "_failures", {})
-    monkeypatch.setattr(engines.native_engine, "unsupported", lambda _: ["left out"])
+    monkeypatch.setattr(native, "unsupported", lambda _: ["left out"])
 
 
 @pytest.mark.parametrize("fault", FAULTS)

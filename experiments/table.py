@@ -6,6 +6,8 @@ from types import ModuleType
 from typing import Any
 
 from benchmarks import records
+from benchmarks.standing import standing
+from benchmarks.targets import TARGETS
 from experiments import RESULTS
 
 # In the paper's order, then what it only mentions, then what is ours.
@@ -40,7 +42,6 @@ HIGHLIGHTS = (
     ("accuracy", "CIFAR-10, CC-Net over it, Internal-Net"),
     ("ensembles", "Ensemble of 2 scale sequences"),
     ("superres", "One network for all scales against x4 + cubic"),
-    ("rotation", "a full turn of a photograph (camera)"),
 )
 
 _HEADING = ("| claim | paper | ours | |", "|---|---|---|---|")
@@ -101,7 +102,19 @@ def highlights(link: str) -> str:
         module, record = found[name]
         compared = module.compared(record["result"])
         rows += [_row(name, c, link) for c in compared if c[0].startswith(start)]
-    return "\n".join([*_HEADING, *rows])
+    return "\n".join([*_HEADING, *rows, _cost()])
+
+
+def _cost() -> str:
+    """What a layer of 64 channels costs, from the records of the benchmarks."""
+    words = []
+    for target, ratios in standing():
+        if target in [TARGETS[name] for name in ("shrink 64", "enlarge 2", "backward")]:
+            low, _, high = target.summary(list(ratios.values()))
+            words.append(f"{target.what.split(', 3 x 3')[0]}: {low:.2f} to {high:.2f}")
+    claim = "time on two CPU cores, of a convolution (enlarging: with interpolation)"
+    page = "[`benchmarks`](docs/speed.md)"
+    return f"| {claim} | mentioned, without numbers | {'; '.join(words)} | {page} |"
 
 
 def _row(name: str, cells: tuple[str, str, str], link: str) -> str:

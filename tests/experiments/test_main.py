@@ -95,7 +95,7 @@ def test_readme_has_rows_of_the_records():
     readme = (REPOSITORY / "README.md").read_text()
     found = readme.split(table.START)[1].split(table.END)[0].strip()
     assert found == table.highlights("docs/gallery.md")
-    assert found.count("\n") == 1 + len(table.HIGHLIGHTS)
+    assert found.count("\n") == 2 + len(table.HIGHLIGHTS)
 
 
 def test_every_experiment_is_in_the_gallery():

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from contconv._runtime.shapes import Float
 from contconv.engines.linear import product
-from contconv.engines.separable.operators import resample
+from contconv.engines.separable.operators import contract_axis, expand_axis
 from contconv.engines.separable.resample import Along, function_of, rank_of
 
 
@@ -62,9 +62,9 @@ def _gained(data: Tensor, dim: int, along: Along) -> list[Tensor]:
     outer, rest = shape[:dim], shape[dim:][1:]
     near = data.reshape(outer.numel(), shape[dim], 1, rest.numel())
     if not rest:
-        each = [resample(near, function_of(along, r)) for r in range(rank)]
+        each = [expand_axis(near, function_of(along, r)) for r in range(rank)]
         return [out.view(*outer, out.shape[1]) for out in each]
-    out = resample(near, along)
+    out = expand_axis(near, along)
     out = out.view(*outer, out.shape[1] // rank, rank, *rest)
     return list(out.unbind(len(outer) + 1))
 
@@ -74,5 +74,5 @@ def _spent(data: Tensor, dim: int, along: Along) -> Tensor:
     shape = data.shape
     outer, rest = shape[:dim], shape[dim:][2:]
     near = data.reshape(outer.numel(), shape[dim], rank_of(along), rest.numel())
-    out = resample(near, along, spend=True)
+    out = contract_axis(near, along)
     return out.view(*outer, out.shape[1], *rest)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from contconv._runtime.shapes import Float
 from contconv.engines.linear import contract_head, expand_head
-from contconv.engines.separable.operators import resample
+from contconv.engines.separable.operators import contract_axis, expand_axis
 from contconv.engines.separable.plan import HEAD
 from contconv.engines.separable.resample import Along, function_of, rank_of
 
@@ -65,7 +65,7 @@ def _along(axis: int, data: Tensor, along: Along) -> Tensor:
     """Resample one of the axes of pixels of ``[n, *pixels, channels]``."""
     shape = data.shape
     outer, inner = shape[: 1 + axis].numel(), shape[2 + axis :].numel()
-    out = resample(data.reshape(outer, shape[1 + axis], 1, inner), along)
+    out = expand_axis(data.reshape(outer, shape[1 + axis], 1, inner), along)
     return out.view(*shape[: 1 + axis], out.shape[1], *shape[2 + axis :])
 
 
@@ -110,7 +110,7 @@ def _mixed_then_spent(
     *outer, last, _ = branches[0][1].shape
     rank, mixed = rank_of(along), head.shape[:2].numel()
     out = out.view(prod(outer), last, rank, out.shape[-1])
-    spent = resample(out, along, spend=True, columns=True)
+    spent = contract_axis(out, along, layout="columns")
     return spent.view(*outer, *left, mixed, spent.shape[-1])
 
 
@@ -127,6 +127,6 @@ def _spent(
         near = near.reshape(
             shape[: 1 + axis].numel(), shape[1 + axis], rank, rest.numel()
         )
-        out = resample(near, axes[axis], spend=True)
+        out = contract_axis(near, axes[axis])
         data = out.view(*shape[: 1 + axis], out.shape[1], *rest)
     return data.movedim(-2, 1)

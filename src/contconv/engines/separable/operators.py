@@ -4,7 +4,7 @@ Eager calls do not use them: with `torch.library`, forward mode gives a silent z
 torch.func does not differentiate them.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -21,20 +21,28 @@ from contconv.engines.separable.resample import (
 from contconv.engines.weights import AxisWeights
 
 
-def resample(
+def expand_axis(
+    data: Float[Tensor, "m inputs one inner"], along: Along
+) -> Float[Tensor, "m outputs_rank inner"]:
+    """Resample the second axis, which gains its basis: so many more outputs."""
+    return _resampled(data, along, False, False)
+
+
+def contract_axis(
     data: Float[Tensor, "m inputs rank inner"],
     along: Along,
-    spend: bool = False,
-    columns: bool = False,
+    layout: Literal["rows", "columns"] = "rows",
 ) -> Tensor:
-    """Resample the second axis; spend its basis functions, or gain them.
-
-    Without bands, in torch's operators alone, or in our own where a compiler traces it.
+    """Resample the second axis, and sum over its basis.
 
     Returns:
-        ``[m, outputs, inner]``, where a gained basis counts as so many more outputs;
-        with ``columns`` ``[m, inner, outputs]``.
+        ``[m, outputs, inner]`` by rows, ``[m, inner, outputs]`` by columns.
     """
+    return _resampled(data, along, True, layout == "columns")
+
+
+def _resampled(data: Tensor, along: Along, spend: bool, columns: bool) -> Tensor:
+    """By bands; or by taps, in PyTorch's operators or as one of a compiled graph."""
     if isinstance(along, AxisWeights):
         if is_compiled():
             return _resample_operator(data, *along, spend, columns)

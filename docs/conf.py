@@ -54,7 +54,7 @@ nitpick_ignore_regex = [
     # What the layers share is private.
     (r"py:.*", r"contconv\.nn\.(layer\.)?ContinuousConv"),
     # The names that annotations use for them.
-    (r"py:.*", r"Tensor|Float|Int|Num|Real|Sequence|repr|Figure|SubFigure"),
+    (r"py:.*", r"Tensor|Float|Int|Num|Shaped|Real|Sequence|repr|Figure|SubFigure"),
 ]
 
 myst_enable_extensions = ["dollarmath"]

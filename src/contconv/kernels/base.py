@@ -143,7 +143,7 @@ class SeparableKernel(ContinuousKernel, ABC):
     """A kernel whose basis is a product of one basis per axis.
 
     Subclasses define `axis_basis`. One that overrides `basis` is not taken axis by axis
-    (`is_separable`).
+    (``is_separable``).
     """
 
     @abstractmethod

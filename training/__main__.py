@@ -1,5 +1,6 @@
 """Train a classifier: ``python -m training cifar10 --out out/run``."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -120,6 +121,12 @@ def run(command: App, arguments: Sequence[str] | None) -> None:
         command(arguments)
     except REFUSALS as error:
         sys.exit(str(error))
+    except SystemExit as stop:
+        if not stop.code and "LOCAL_RANK" in os.environ:
+            from training.processes import leave  # with torch: --help does without
+
+            leave()
+        raise
 
 
 if __name__ == "__main__":

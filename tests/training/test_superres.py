@@ -16,9 +16,11 @@ from tests.training import command
 from training.errors import CheckpointError, DataError
 from training.superres.__main__ import main
 from training.superres.crops import Crops
+from training.superres.drawings import SIDE, drawings
 from training.superres.fit import fit
 from training.superres.photographs import Photographs, load_photographs
 from training.superres.recipe import Recipe
+from training.superres.reference import CubicError
 
 EVERY = slice(None)
 
@@ -84,6 +86,76 @@ def _distances(patch, image):
                 yield apart.amax((0, 1, 4, 5)).min()
 
 
+def test_scales_beyond_the_highest():
+    """Up to twice as high, with smaller patches; the pairs still show the same."""
+    recipe = small(scales=(1.0, 3.0), patch=24, beyond=0.5, largest=72)
+    crops, highest = Crops(photographs(), recipe), 0
+    for step in range(20):
+        low, high = crops.batch(0, step, EVERY)
+        assert max(high.shape) <= 72
+        highest = max(highest, high.shape[2] / low.shape[2])
+        back = resize(low.float(), size=high.shape[2:])
+        assert (back - high).abs()[..., 10:-10, 10:-10].max() < 2
+    assert 4 < highest <= 6
+
+
+def test_text_and_line_art():
+    """The same from the same seed; some of the patches, and never both at once."""
+    pages = drawings(2, seed=3)
+    assert all(page.shape == (3, SIDE, SIDE) for page in pages)
+    assert drawings(2, seed=3).digest() == pages.digest()
+    assert drawings(1, seed=4).digest() != drawings(1, seed=3).digest()
+    assert drawings(1, seed=3, held_out=True).digest() != drawings(1, seed=3).digest()
+    black = Photographs((torch.zeros(3, 140, 140, dtype=torch.uint8),))
+    white = Photographs((torch.full((3, 140, 140), 255, dtype=torch.uint8),))
+    crops = Crops(black, small(drawn=0.25, batch_size=400, scales=(2, 2)), white)
+    values = crops.batch(0, 0, EVERY)[1].float().mean((1, 2, 3))
+    assert set(values.tolist()) == {0, 255}
+    assert 60 < (values == 255).sum() < 140
+
+
+def test_balanced_losses():
+    """Of cubic resizing the balanced loss is the same at scales of 1.5 and more."""
+    cubic = CubicError(photographs())
+    assert cubic.at(1.5) == cubic.at(1) == 0.5 / 255  # so smooth that nothing is lost
+    rough = Photographs((torch.randint(256, (3, 150, 150), dtype=torch.uint8),))
+    noise = CubicError(rough)
+    known = [noise.at(scale) for scale in (1.5, 2, 2.2, 3, 5, 8)]
+    assert known == sorted(known) and known[0] < known[-1]
+    assert noise.at(2) < noise.at(2.2) < noise.at(2.5)
+    large = rough[0][None]
+    back = resize(resize(large, scale=0.25).float(), size=150)[..., 3:147, 3:147]
+    error = (back - large[..., 3:147, 3:147]).abs().mean().item() / 255
+    assert noise.at(4) == pytest.approx(error, rel=0.05)
+
+
+def test_the_average_is_tested_and_kept():
+    """By hand: after each step, the average moves towards the parameters."""
+    seen, average = [], None
+
+    class Light(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.light = nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, images, *, size):
+            seen.append((self.training, self.light.item()))
+            return resize(images, size=size, antialias=False) + self.light
+
+    model = Light()
+    recipe = small(steps=6, lr=0.05, ema=0.6)
+    fit(model, photographs(), recipe, progress=False)
+    learned = [light for training, light in seen if training]
+    tested = [light for training, light in seen if not training]
+    for steps, light in enumerate(learned[1:], 1):
+        decay = min(0.6, (1 + steps) / (10 + steps))
+        average = light if average is None else average
+        average = decay * average + (1 - decay) * light
+        if steps == 3:
+            assert tested[0] == pytest.approx(average)
+    assert model.light.item() == tested[-1] != learned[-1]
+
+
 def test_what_is_drawn_depends_on_the_step_alone():
     crops, again = (Crops(photographs(), small()) for _ in range(2))
     again.batch(0, 0, EVERY)
@@ -137,6 +209,15 @@ def test_bad_photographs(tmp_path):
         ({"scales": (0.5, 2)}, "scales must be two of at least 1"),
         ({"scales": (1, 2.5), "whole": True}, "scales must be whole numbers"),
         ({"patch": 4}, "patch must be at least 8"),
+        (
+            {"largest": 30},
+            "largest must be at least 32, 8 small pixels at a scale of 4",
+        ),
+        ({"beyond": 0.1, "largest": 60}, "largest must be at least 64"),
+        ({"beyond": 0.1, "whole": True}, "beyond must be 0 where scales are whole"),
+        ({"drawn": 1}, "drawn must be at least 0 and below 1"),
+        ({"ema": 1}, "ema must be at least 0 and below 1"),
+        ({"fourier": -1}, "fourier must be finite and not negative"),
     ],
 )
 def test_bad_recipes(options, message):
@@ -174,8 +255,12 @@ def test_workers_make_the_same():
     assert histories[0] == histories[1]
 
 
-def test_resumes_bit_for_bit(tmp_path):
-    recipe = small(steps=6)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"ema": 0.9, "balanced": True, "fourier": 0.1, "drawn": 0.3, "beyond": 0.2}],
+)
+def test_resumes_bit_for_bit(tmp_path, options):
+    recipe = small(steps=6, scales=(1, 2), **options)
 
     def trained(folder, stop=None):
         torch.manual_seed(0)
@@ -195,7 +280,7 @@ def test_resumes_bit_for_bit(tmp_path):
         fit(
             SuperResolutionNet(4, 1),
             photographs(),
-            small(steps=8),
+            small(steps=8, scales=(1, 2), **options),
             folder=tmp_path / "whole",
             resume=True,
         )

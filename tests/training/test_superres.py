@@ -21,6 +21,7 @@ from training.superres.fit import fit
 from training.superres.photographs import Photographs, load_photographs
 from training.superres.recipe import Recipe
 from training.superres.reference import CubicError
+from training.superres.start import beginning
 
 EVERY = slice(None)
 
@@ -211,7 +212,7 @@ def test_bad_photographs(tmp_path):
         ({"patch": 4}, "patch must be at least 8"),
         (
             {"largest": 30},
-            "largest must be at least 32, 8 small pixels at a scale of 4",
+            "largest must be at least 32, 8 small pixels at",
         ),
         ({"beyond": 0.1, "largest": 60}, "largest must be at least 64"),
         ({"beyond": 0.1, "whole": True}, "beyond must be 0 where scales are whole"),
@@ -321,6 +322,31 @@ def test_torchrun(tmp_path):
     assert [loss[:2] for loss in found] == [loss[:2] for loss in expected]
     for one, other in zip(found, expected, strict=True):
         assert one[2] == pytest.approx(other[2], rel=1e-4)
+
+
+def test_begins_with_a_trained_network(tmp_path):
+    """Deeper, it is the same function; another width is refused."""
+    path = tmp_path / "net.safetensors"
+    net = SuperResolutionNet(4, 3, refine_channels=5)
+    net.save(path)
+    images, own = torch.rand(1, 3, 9, 8), load(path)
+    expected = own(images, scale=2.3)
+    for blocks in (None, 3, 4, 7):
+        deeper = beginning(path, blocks=blocks)
+        assert len(deeper.encoder.blocks) == (blocks or 3)
+        assert deeper.training
+        torch.testing.assert_close(deeper.eval()(images, scale=2.3), expected)
+        deeper(images, scale=2.3).square().sum().backward()
+        known = [p.grad.abs().sum() > 0 for p in deeper.encoder.blocks.parameters()]
+        assert sum(known) >= 2 * (blocks or 3) + 4
+    with pytest.raises(ValueError, match=r"channels must be those of .*, 4, got 8"):
+        beginning(path, 8)
+    with pytest.raises(ValueError, match=r"blocks must be at least those .* 3, got 2"):
+        beginning(path, blocks=2)
+    with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
+        beginning(None, 0)
+    with pytest.raises(DataError, match="there are no weights at"):
+        beginning(tmp_path / "none.safetensors")
 
 
 def test_the_command(tmp_path, capsys):

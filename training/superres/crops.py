@@ -9,8 +9,11 @@ from torch import Tensor
 from contconv import resize
 from training.batches import chance
 from training.errors import DataError
+from training.superres.degradations import Degradation
 from training.superres.photographs import Photographs
 from training.superres.recipe import Recipe
+
+DEGRADATION = Degradation()
 
 
 class Crops:
@@ -58,7 +61,21 @@ class Crops:
         cut = torch.stack(every[part])
         scale = [Fraction(patch, pixels) for pixels in size]
         small = resize(cut, scale=scale, size=patch)
+        if recipe.degraded:
+            # Each by its number in the whole batch, whoever makes it.
+            numbers = range(recipe.batch_size)[part]
+            small = torch.stack(
+                [
+                    self._degraded(one, chance(recipe.seed, epoch, step, number))
+                    for one, number in zip(small, numbers, strict=True)
+                ]
+            )
         return small, _centre(cut, size)
+
+    def _degraded(self, small: Tensor, draw: torch.Generator) -> Tensor:
+        if torch.rand((), generator=draw) >= self.recipe.degraded:
+            return small
+        return DEGRADATION.apply(small, draw)
 
     def _cut(self, draw: torch.Generator, size: tuple[int, int]) -> Tensor:
         """A patch of this size, flipped at random, its axes swapped at random."""

@@ -23,12 +23,12 @@ LEARNED = (
 )
 TESTED = ("STIXGeneral", "STIXGeneralItalic", "cmss10")
 
-_WORDS = (
+_TEXT = (
     "the of and to in is that for it as was with be by on not he his but at are this "
     "have from or had an they which one you were all her she there would their we him "
     "Figure Table 1999 2026 3.14159 (x, y) km/h 42% [12] Berlin Quay Jazz Wolf Oxygen "
     "photograph kernel scale pixel 0123456789 ABCDEFGHIJKLMNOPQRSTUVWXYZ fjord & co."
-).split()
+)
 
 Color: TypeAlias = tuple[int, int, int]
 
@@ -124,7 +124,9 @@ class _Page:
         return x, y
 
     def _words(self, least: int, most: int) -> str:
-        return " ".join(self.draw.choices(_WORDS, k=self.draw.randint(least, most)))
+        return " ".join(
+            self.draw.choices(_TEXT.split(), k=self.draw.randint(least, most))
+        )
 
     def _text(self) -> None:
         """Paragraphs, each in a font."""

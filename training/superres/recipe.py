@@ -24,6 +24,8 @@ class Recipe(Optimization):
         largest: Pixels of the large patches, along each side, at most: where the scale
             is high, the small patches have fewer pixels for that.
         drawn: The share of the patches that show text and line art, drawn here.
+        degraded: The share of the small patches that are as pictures come: resized
+            before, blurred, with noise, and as JPEGs; the large ones stay clean.
         balanced: Whether the loss at each scale is divided by what cubic resizing errs
             there; else large scales, where errors are large, count most.
         fourier: The weight of the mean absolute error of the patches' spectra, beside
@@ -44,6 +46,7 @@ class Recipe(Optimization):
     beyond: float = 0.0
     largest: int = 256
     drawn: float = 0.0
+    degraded: float = 0.0
     balanced: bool = False
     fourier: float = 0.0
     ema: float = 0.0
@@ -61,7 +64,7 @@ class Recipe(Optimization):
             )
         if self.patch < 8:
             raise ValueError(f"patch must be at least 8 pixels, got {self.patch}")
-        self._check_share("beyond", "drawn", "ema")
+        self._check_share("beyond", "drawn", "ema", "degraded")
         self._check_finite("fourier")
         if self.beyond and self.whole:
             raise ValueError(

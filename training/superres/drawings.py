@@ -75,7 +75,7 @@ class _Page:
     def __init__(self, draw: random.Random, fonts: Sequence[Path]) -> None:
         self.draw, self.fonts = draw, fonts
         self.paper, self.ink = self._two_colors()
-        self.image = Image.new("RGB", (SIDE * _OVER,) * 2, self.paper)
+        self.image = Image.new("RGB", (SIDE * _OVER, SIDE * _OVER), self.paper)
         self.canvas = ImageDraw.Draw(self.image)
 
     def pixels(self) -> torch.Tensor:

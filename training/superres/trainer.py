@@ -13,7 +13,7 @@ from contconv.metrics import psnr
 from training import processes
 from training.averaging import Average
 from training.batches import number
-from training.optimizers import learning_rate, new_optimizer
+from training.optimizers import learning_rate, new_optimizer, set_learning_rate
 from training.superres.crops import Crops
 from training.superres.drawings import drawings
 from training.superres.photographs import Photographs
@@ -74,8 +74,7 @@ class Trainer:
         """Learn from one batch; returns its loss."""
         recipe = self.recipe
         small, large = (_floats(one, self.device) for one in self._pairs(epoch, step))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(epoch, step)
+        set_learning_rate(self.optimizer, self.learning_rate(epoch, step))
         self.model.train()
         # For networks that draw random numbers themselves.
         torch.manual_seed(number(recipe.seed, epoch, step, 2 + processes.rank()))

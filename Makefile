@@ -8,7 +8,7 @@
 # make dist   the files of a release, in dist/, tried in a new environment
 # make bench  time the layer against what people use; bench-check compares, briefly
 # make train  train the paper's network on CIFAR-10, or go on with it
-# make weights train the network of contconv upscale, or go on with it; hours
+# make weights train the network of contconv upscale on, or go on with that; hours
 # make record run all experiments anew, hours; their trained networks are in the repository
 PYTHON ?= python3
 VENV := .venv
@@ -105,9 +105,16 @@ bench-check: $(VENV)/.dev $(VENV)/.native
 train: $(VENV)/.demo
 	$(BIN)/python -m training cifar10 --out out/train --resume
 
+WEIGHTS := src/contconv/models/superres/weights.safetensors
+
+# Begins with the weights that ship; a copy of them is kept, for when it goes on.
 weights: $(VENV)/.demo
-	$(BIN)/python -m training.superres bsd400 --batch-size 8 --steps 10000 --epochs 10 \
-		--out out/superres --resume --weights src/contconv/models/superres/weights.safetensors
+	mkdir -p out
+	test -e out/start.safetensors || cp $(WEIGHTS) out/start.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/python -m training.superres bsd400 \
+		--start out/start.safetensors --batch-size 8 --patch 48 --steps 100000 \
+		--epochs 50 --lr 1e-3 --warmup 0.02 --balanced --fourier 1 --ema 0.999 \
+		--beyond 0.1 --drawn 0.12 --out out/superres --resume --weights $(WEIGHTS)
 
 # Overwrites the records and figures that are committed, and the table in README.
 record: $(VENV)/.dev

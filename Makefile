@@ -15,7 +15,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) \
 	-c $(VENV)/constraints.txt
-# Another PyTorch than that of constraints.txt, in an environment of its own:
+# Another PyTorch than that of constraints.txt, with the Triton that it wants, in an
+# environment of its own:
 #     make test VENV=.venv-lowest TORCH=2.10.0
 TORCH ?=
 # Such as an index of builds for CPUs: --extra-index-url https://download.pytorch.org/whl/cpu
@@ -34,7 +35,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
-	sed 's/^torch==.*/$(or $(TORCH:%=torch==%),&)/' $< > $@
+	sed $(if $(TORCH),-e '/^triton==/d') -e 's/^torch==.*/$(or $(TORCH:%=torch==%),&)/' $< > $@
 
 $(VENV)/.demo: pyproject.toml $(VENV)/constraints.txt
 	$(INSTALL) -e '.[experiments]'

@@ -27,6 +27,7 @@ ORDER = (
     "superres",
     "superres_crops",
     "superres_shipped",
+    "superres_inputs",
     "kernel_study",
     "spectra",
     "initialisation",

@@ -4,6 +4,8 @@
 # make test-versions  make test with the lowest and the newest PyTorch
 # make check  lint, types, docs
 # make docs   build the documentation in docs/_build/html
+# make site   the same with the demo, which runs in a browser; needs npm
+# make dist   the files of a release, in dist/, tried in a new environment
 # make bench  time the layer against what people use; bench-check compares, briefly
 # make train  train the paper's network on CIFAR-10, or go on with it
 # make weights train the network of contconv upscale, or go on with it; hours
@@ -23,7 +25,7 @@ PIP_OPTIONS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 SHAPES := --jaxtyping-packages="contconv,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
-.PHONY: demo test test-slow test-all test-versions check docs format bench bench-check train weights record clean help
+.PHONY: demo test test-slow test-all test-versions check docs site dist format bench bench-check train weights record clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -87,6 +89,10 @@ check: $(VENV)/.dev docs
 docs: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/sphinx-build -W --keep-going -q -n -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
+
+# Any file server shows it: `.venv/bin/python -m http.server -d docs/_build/html`.
+site: docs
+	$(BIN)/python docs/demo/build.py docs/_build/html/demo
 
 # Overwrites the records and figures of the page on speed; take them on an otherwise
 # idle machine. `.venv/bin/python -m benchmarks draw` only draws the figures anew.

@@ -248,7 +248,7 @@ def test_own_kernel(given, expected):
 
 
 EMPTY = "ValueError: input must have at least 1 channel, got 0"
-CLASSICAL = ["box", "cubic", "gaussian", "lanczos2", "lanczos3", "linear"]
+CLASSICAL = ["box", "cubic", "gaussian", "lanczos2", "lanczos3", "linear", "sinc"]
 KNOWN = f"unknown kernel 'cosine'; choose one of {CLASSICAL} or pass a ContinuousKernel"
 CLASS = (
     "kernel must be a ContinuousKernel or the name of a classical kernel, got ABCMeta"

@@ -75,7 +75,7 @@ def resize(
         size: Output pixels, for all axes or for each. `continuous_conv` says how scale
             and size go together; one of them has to be given.
         kernel: ``"box"``, ``"linear"``, ``"cubic"``, ``"lanczos2"``, ``"lanczos3"``,
-            ``"gaussian"`` (a standard deviation of half a pixel), or a kernel with a
+            ``"sinc"``, ``"gaussian"`` (a standard deviation of half a pixel), or a kernel with a
             single input and output channel. For masks and labels ``"nearest"``, which
             takes the nearest pixel as it is, and of two at the same distance the later
             one; antialias does not matter to it.

@@ -67,8 +67,8 @@ noise = torch.rand(16, 3, 48, 48)
 pictures = F.avg_pool2d(F.pad(noise, (1, 1, 1, 1), mode="circular"), 3, 1)
 
 # %%
-# The pictures are moved by parts of a pixel, their features are moved back, and compared
-# with those of the pictures as they are; what does not vary is left out.
+# The pictures are moved by parts of a pixel, their features are moved back, and
+# compared with those of the pictures as they are; what does not vary is left out.
 
 
 @torch.no_grad()
@@ -97,5 +97,5 @@ ax.legend(frameon=False)
 plt.show()
 
 # %%
-# Layers that shrink kept their filters. `The guide <../equivariance.html>`_ says what it
-# costs.
+# Layers that shrink kept their filters. `The guide <../equivariance.html>`_ says what
+# it costs.

@@ -24,7 +24,12 @@ def variation(a: torch.Tensor, b: torch.Tensor) -> float:
     return functional.cosine_similarity(*pair, 0).item()
 
 
-@pytest.mark.parametrize("activation", [nn.ReLU(), torch.abs, nn.GELU()], ids=str)
+def repr_of(activation) -> str:
+    """A name that is the same in every process."""
+    return getattr(activation, "__name__", type(activation).__name__)
+
+
+@pytest.mark.parametrize("activation", [nn.ReLU(), torch.abs, nn.GELU()], ids=repr_of)
 def test_moves_as_the_features_do(activation):
     """By half a pixel, the worst; beside the plain activation, a tenth is amiss."""
     free = AliasFree(activation, padding_mode="circular")

@@ -75,10 +75,10 @@ def resize(
         size: Output pixels, for all axes or for each. `continuous_conv` says how scale
             and size go together; one of them has to be given.
         kernel: ``"box"``, ``"linear"``, ``"cubic"``, ``"lanczos2"``, ``"lanczos3"``,
-            ``"sinc"``, ``"gaussian"`` (a standard deviation of half a pixel), or a kernel with a
-            single input and output channel. For masks and labels ``"nearest"``, which
-            takes the nearest pixel as it is, and of two at the same distance the later
-            one; antialias does not matter to it.
+            ``"sinc"``, ``"gaussian"`` (a standard deviation of half a pixel), or a
+            kernel with a single input and output channel. For masks and labels
+            ``"nearest"``, which takes the nearest pixel as it is, and of two at the
+            same distance the later one; antialias does not matter to it.
         antialias: Where an axis shrinks, stretch the kernel by ``1 / scale``, so that
             every input pixel counts.
         padding_mode: What lies outside the input, as in `continuous_conv`. Unless given

@@ -20,6 +20,7 @@ from training.errors import CheckpointError, DataError
 from training.superres.crops import Crops
 from training.superres.drawings import SIDE, drawings
 from training.superres.fit import fit
+from training.superres.kept import kept
 from training.superres.photographs import Photographs
 from training.superres.reference import CubicError
 from training.superres.start import beginning
@@ -112,9 +113,14 @@ def test_resumes_bit_for_bit(tmp_path, monkeypatch, options):
                 fit(net, sources, recipe, folder=folder, progress=False, save_every=1)
             hook.remove()
             net = SuperResolutionNet(4, 1)
+        trained.net = net
         return fit(net, sources, recipe, folder=folder, resume=True, progress=False)
 
     trained(tmp_path / "whole")
+    net, steps = kept(tmp_path / "whole")
+    assert steps == 6 and net.arguments["blocks"] == 1
+    for name, value in trained.net.state_dict().items():
+        assert torch.equal(net.state_dict()[name], value), name
     trained(tmp_path / "stopped", stop=5)
     command.assert_same(tmp_path / "stopped", tmp_path / "whole")
     with pytest.raises(CheckpointError, match="steps is 6 there, 8 here"):

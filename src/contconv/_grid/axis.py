@@ -52,8 +52,9 @@ class Axis:
         if largest > _LARGEST_TERM:
             raise ValueError(
                 f"resizing {self.in_size} pixels to {whole_text(self.out_size)} at a "
-                f"scale of {whole_text(self.up)}/{whole_text(self.down)} needs whole numbers beyond 64 bits; ask for "
-                "fewer pixels, or round it with Fraction.limit_denominator(10**6)"
+                f"scale of {whole_text(self.up)}/{whole_text(self.down)} needs whole "
+                "numbers beyond 64 bits; ask for fewer pixels, or round it with "
+                "Fraction.limit_denominator(10**6)"
             )
 
     @property

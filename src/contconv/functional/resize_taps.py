@@ -1,4 +1,4 @@
-"""An axis resampled tap by tap: pixel by pixel, or the pixels of all periods at once."""
+"""An axis resampled tap by tap: pixel by pixel, or all periods at once."""
 
 from collections.abc import Sequence
 from math import prod
@@ -66,7 +66,7 @@ def repeating_weights(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Repeating | None:
-    """The weights of axis ``i``; None if they learn, or hardly any windows lie inside."""
+    """The weights of axis ``i``; None if they learn, or few windows lie inside."""
     axis: Any = grid.axes[i]
     first = max(0, -(axis.first_neighbor(0) // axis.down))
     last = (axis.in_size - axis.taps - axis.first_neighbor(axis.up - 1)) // axis.down

@@ -19,6 +19,7 @@ from contconv.functional.conv import apply_kernel
 from contconv.functional.folding import check_windows, folded
 from contconv.functional.nearest import along_axis, nearest_pixels
 from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
+from contconv.functional.resize_taps import is_long, repeating_weights
 from contconv.functional.resize_traced import resampled_at_once
 from contconv.functional.rounding import rounded
 from contconv.kernels import (
@@ -159,8 +160,11 @@ def _axis_by_axis(
         dtype = torch.float64
     for i in order:
         grid = AxisGrid(axes, modes[i])
-        weights = normalized_weights(kernel, i, grid, dtype, image.device)
-        passes.append(Pass(first + i, folded(weights)))
+        given, weights = (kernel, i, grid, dtype, image.device), None
+        if is_long(image, axes, i):
+            weights = repeating_weights(*given)
+        weights = weights or folded(normalized_weights(*given))
+        passes.append(Pass(first + i, weights))
     traced = torch.compiler.is_compiling()
     out = (resampled_at_once if traced else resampled)(pixels, passes)
     return out.movedim(-1, 1) if last else out

@@ -8,14 +8,15 @@
 # make dist   the files of a release, in dist/, tried in a new environment
 # make bench  time the layer against what people use; bench-check compares, briefly
 # make train  train the paper's network on CIFAR-10, or go on with it
-# make weights train the network of contconv upscale, or go on with it; hours
+# make weights train the network of contconv upscale on, or go on with that; hours
 # make record run all experiments anew, hours; their trained networks are in the repository
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) \
 	-c $(VENV)/constraints.txt
-# Another PyTorch than that of constraints.txt, in an environment of its own:
+# Another PyTorch than that of constraints.txt, with the Triton that it wants, in an
+# environment of its own:
 #     make test VENV=.venv-lowest TORCH=2.10.0
 TORCH ?=
 # Such as an index of builds for CPUs: --extra-index-url https://download.pytorch.org/whl/cpu
@@ -34,7 +35,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
-	sed 's/^torch==.*/$(or $(TORCH:%=torch==%),&)/' $< > $@
+	sed $(if $(TORCH),-e '/^triton==/d') -e 's/^torch==.*/$(or $(TORCH:%=torch==%),&)/' $< > $@
 
 $(VENV)/.demo: pyproject.toml $(VENV)/constraints.txt
 	$(INSTALL) -e '.[experiments]'
@@ -110,9 +111,16 @@ bench-check: $(VENV)/.dev $(VENV)/.native
 train: $(VENV)/.demo
 	$(BIN)/python -m training cifar10 --out out/train --resume
 
+WEIGHTS := src/contconv/models/superres/weights.safetensors
+
+# Begins with the weights that ship; a copy of them is kept, for when it goes on.
 weights: $(VENV)/.demo
-	$(BIN)/python -m training.superres bsd400 --batch-size 8 --steps 10000 --epochs 10 \
-		--out out/superres --resume --weights src/contconv/models/superres/weights.safetensors
+	mkdir -p out
+	test -e out/start.safetensors || cp $(WEIGHTS) out/start.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/python -m training.superres bsd400 \
+		--start out/start.safetensors --batch-size 8 --patch 48 --steps 100000 \
+		--epochs 50 --lr 1e-3 --warmup 0.02 --balanced --fourier 1 --ema 0.999 \
+		--beyond 0.1 --drawn 0.12 --out out/superres --resume --weights $(WEIGHTS)
 
 # Overwrites the records and figures that are committed, and the table in README.
 record: $(VENV)/.dev

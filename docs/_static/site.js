@@ -1,6 +1,7 @@
 // Wide figures and formulas become regions that keys can move, where they do not fit.
 function mark() {
-  for (const image of document.querySelectorAll(".bd-article p > img:only-child")) {
+  const drawn = ".bd-article p > img[src$='.png']:only-child";
+  for (const image of document.querySelectorAll(drawn)) {
     image.parentElement.classList.toggle("sideways", image.naturalWidth >= 900);
   }
   for (const box of document.querySelectorAll(".sideways, .bd-article div.math")) {

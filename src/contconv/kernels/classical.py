@@ -85,7 +85,7 @@ class LinearKernel(ClassicalKernel, SeparableKernel):
 
 
 class CubicKernel(ClassicalKernel, SeparableKernel):
-    """Cubic convolution (Keys, 1981, Eq. 4), 4 pixels wide.
+    """Cubic convolution, 4 pixels wide (Keys 1981, his fourth equation).
 
     Args:
         a: The free parameter: the slope at 1 pixel. -1/2 in MATLAB and Pillow, and in

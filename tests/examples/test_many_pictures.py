@@ -66,6 +66,7 @@ def place(
         # A busy machine may be ten times slower than the usual ones.
         "RAY_raylet_start_wait_time_s": "600",
         "RAY_worker_register_timeout_seconds": "600",
+        "RAY_agent_register_timeout_ms": "600000",
     }
     run = [*script, str(place), str(COUNT // 2)]
     subprocess.run(run, env=environment, cwd=ROOT, check=True)

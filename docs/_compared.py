@@ -84,7 +84,7 @@ def _pillow(resample: Image.Resampling) -> Resizer:
 def _opencv(interpolation: int) -> Resizer:
     def call(image: Tensor, size: tuple[int, int]) -> Tensor:
         pixels = image[0].permute(1, 2, 0).contiguous().numpy()
-        out = cv2.resize(pixels, size[::-1], interpolation=interpolation)
+        out = cv2.resize(pixels, [size[1], size[0]], interpolation=interpolation)
         return torch.tensor(out).permute(2, 0, 1)[None]
 
     return call

@@ -1,4 +1,4 @@
-"""`warp` and `resize` in float32, by the library in C++: against float64, which it lacks."""
+"""`warp` and `resize` in float32, by the library in C++, against float64."""
 
 import ctypes
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Images in floating point resampled by the library of contconv-native, all axes at once.
+"""Images resampled by the library of contconv-native, all axes at once.
 
 What a call depends on, but for the numbers of the image, is kept from call to call.
 """

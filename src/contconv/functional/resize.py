@@ -24,7 +24,7 @@ from contconv.functional.nearest import along_axis, nearest_pixels
 from contconv.functional.resize_in_library import Plan, key_of, planned
 from contconv.functional.resize_in_library import resampled as in_library
 from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
-from contconv.functional.resize_taps import is_long, repeating_weights
+from contconv.functional.resize_taps import repeating_weights
 from contconv.functional.resize_traced import resampled_at_once
 from contconv.functional.rounding import rounded
 from contconv.kernels import (
@@ -212,10 +212,9 @@ def _axis_by_axis(
         dtype = torch.float64
     for i in order:
         grid = AxisGrid(axes, modes[i])
-        given, weights = (kernel, i, grid, dtype, image.device), None
-        if is_long(image, axes, i):
-            weights = repeating_weights(*given)
-        weights = weights or folded(normalized_weights(*given))
+        weights = repeating_weights(image, kernel, i, grid, dtype)
+        if weights is None:
+            weights = folded(normalized_weights(kernel, i, grid, dtype, image.device))
         passes.append(Pass(first + i, weights))
     traced = torch.compiler.is_compiling()
     out = (resampled_at_once if traced else resampled)(pixels, passes)
@@ -259,8 +258,7 @@ def _at_once(image: Tensor, kernel: ContinuousKernel, grid: AxisGrid) -> Tensor:
     """All axes together, for kernels that are no product of one per axis."""
     out = apply_kernel(image, kernel, grid, 1, "auto")
     ones = image.new_ones(1, 1, *image.shape[2:])
-    everywhere = AxisGrid(grid.axes, "replicate")
-    return out / apply_kernel(ones, kernel, everywhere, 1, "auto")
+    return out / apply_kernel(ones, kernel, AxisGrid(grid.axes, "replicate"), 1, "auto")
 
 
 def _check_input(input: Tensor, kernel: ContinuousKernel, labels: bool) -> None:

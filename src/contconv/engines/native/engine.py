@@ -18,12 +18,15 @@ from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float
 from contconv.engines.native.gradients import separable
 from contconv.engines.native.library import Plan, missing, plan
-from contconv.engines.native.tables import axis_tables
+from contconv.engines.native.tables import Tables, axis_tables
 from contconv.engines.problem import Cost, Problem
 from contconv.kernels import SeparableKernel
 from contconv.kernels.base import is_separable
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+# Of an axis: its tables have 32 bits.
+MOST_PIXELS = 2**31 - 1
 
 # Nanoseconds of a step of the plan, of a number that is read or written, and of a call:
 # two cores with AVX-512.
@@ -46,6 +49,8 @@ def unsupported(problem: Problem) -> list[str]:
         )
     if not isinstance(problem.grid, AxisGrid):
         reasons.append("points are not the product of axes")
+    if (most := _longest(problem)) > MOST_PIXELS:
+        reasons.append(f"an axis has {most} pixels; at most {MOST_PIXELS} are counted")
     if torch.compiler.is_exporting():
         reasons.append("exported graphs are of PyTorch's own operators")
     elif is_transformed() and not is_compiled():
@@ -53,6 +58,13 @@ def unsupported(problem: Problem) -> list[str]:
     if not reasons and (reason := missing()) is not None:
         reasons.append(reason)
     return reasons
+
+
+def _longest(problem: Problem) -> int:
+    """The pixels of the longest axis; 0 in a graph, where they may be symbols."""
+    if torch.compiler.is_compiling():
+        return 0
+    return max(*problem.grid.in_shape, *problem.grid.out_shape)
 
 
 def cost(problem: Problem) -> Cost:
@@ -97,9 +109,19 @@ def _ranks(kernel: SeparableKernel) -> tuple[int, ...]:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-    image = problem.image
+    tables = axis_tables(problem)
+    return run(problem.image, problem.kernel.head, tables, problem.groups)
+
+
+def run(
+    image: Float[Tensor, "n c *in_shape"],
+    head: Float[Tensor, "o i rank"],
+    tables: Tables,
+    groups: int,
+) -> Float[Tensor, "n o *out_shape"]:
+    """The output, from the tables of a problem."""
     if image.dtype == torch.float16:
         image = image.float()
-    head = problem.kernel.head.to(torch.float32).contiguous()
-    tables = axis_tables(problem)
-    return separable(image, head, tables, problem.groups)
+    if head.dtype != torch.float32 or not head.is_contiguous():
+        head = head.to(torch.float32).contiguous()
+    return separable(image, head, tables, groups)

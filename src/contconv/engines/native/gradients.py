@@ -33,9 +33,13 @@ def separable(
 ) -> Float[Tensor, "n o *out_shape"]:
     """The convolution, in float32 or bfloat16; the head and the tables are float32."""
     given = (image, head, *tables)
-    if is_compiled() or not torch.is_grad_enabled() or not _learns(given):
+    if is_compiled():
         return torch.ops.contconv_native.separable(*given, groups, -1)
-    return _Separable.apply(*given, groups)  # type: ignore
+    if torch.is_grad_enabled() and _learns(given):
+        return _Separable.apply(*given, groups)  # type: ignore
+    # Past what compilers are told of gradients, which is in Python.
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.contconv_native.separable.default(*given, groups, -1)
 
 
 def _learns(given: tuple[Tensor, ...]) -> bool:
@@ -45,7 +49,7 @@ def _learns(given: tuple[Tensor, ...]) -> bool:
 class _Separable(torch.autograd.Function):
     @staticmethod
     def forward(*given: Any) -> Tensor:
-        return torch.ops.contconv_native.separable(*given, -1)
+        return torch.ops.contconv_native.separable.default(*given, -1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -4,16 +4,19 @@
 # make test-versions  make test with the lowest and the newest PyTorch
 # make check  lint, types, docs
 # make docs   build the documentation in docs/_build/html
+# make site   the same with the demo, which runs in a browser; needs npm
+# make dist   the files of a release, in dist/, tried in a new environment
 # make bench  time the layer against what people use; bench-check compares, briefly
 # make train  train the paper's network on CIFAR-10, or go on with it
-# make weights train the network of contconv upscale, or go on with it; hours
+# make weights train the network of contconv upscale on, or go on with that; hours
 # make record run all experiments anew, hours; their trained networks are in the repository
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_OPTIONS) \
 	-c $(VENV)/constraints.txt
-# Another PyTorch than that of constraints.txt, in an environment of its own:
+# Another PyTorch than that of constraints.txt, with the Triton that it wants, in an
+# environment of its own:
 #     make test VENV=.venv-lowest TORCH=2.10.0
 TORCH ?=
 # Such as an index of builds for CPUs: --extra-index-url https://download.pytorch.org/whl/cpu
@@ -23,7 +26,7 @@ PIP_OPTIONS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 SHAPES := --jaxtyping-packages="contconv,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
-.PHONY: demo test test-slow test-all test-versions check docs format bench bench-check train weights record clean help
+.PHONY: demo test test-slow test-all test-versions check docs site dist format bench bench-check train weights record clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -32,7 +35,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/constraints.txt: constraints.txt | $(BIN)/python
-	sed 's/^torch==.*/$(or $(TORCH:%=torch==%),&)/' $< > $@
+	sed $(if $(TORCH),-e '/^triton==/d') -e 's/^torch==.*/$(or $(TORCH:%=torch==%),&)/' $< > $@
 
 $(VENV)/.demo: pyproject.toml $(VENV)/constraints.txt
 	$(INSTALL) -e '.[experiments]'
@@ -88,6 +91,10 @@ docs: $(VENV)/.dev $(VENV)/.native
 	$(BIN)/sphinx-build -W --keep-going -q -n -b html docs docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
 
+# Any file server shows it: `.venv/bin/python -m http.server -d docs/_build/html`.
+site: docs
+	$(BIN)/python docs/demo/build.py docs/_build/html/demo
+
 # Overwrites the records and figures of the page on speed; take them on an otherwise
 # idle machine. `.venv/bin/python -m benchmarks draw` only draws the figures anew.
 bench: $(VENV)/.dev $(VENV)/.native
@@ -99,9 +106,16 @@ bench-check: $(VENV)/.dev $(VENV)/.native
 train: $(VENV)/.demo
 	$(BIN)/python -m training cifar10 --out out/train --resume
 
+WEIGHTS := src/contconv/models/superres/weights.safetensors
+
+# Begins with the weights that ship; a copy of them is kept, for when it goes on.
 weights: $(VENV)/.demo
-	$(BIN)/python -m training.superres bsd400 --batch-size 8 --steps 10000 --epochs 10 \
-		--out out/superres --resume --weights src/contconv/models/superres/weights.safetensors
+	mkdir -p out
+	test -e out/start.safetensors || cp $(WEIGHTS) out/start.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/python -m training.superres bsd400 \
+		--start out/start.safetensors --batch-size 8 --patch 48 --steps 100000 \
+		--epochs 50 --lr 1e-3 --warmup 0.02 --balanced --fourier 1 --ema 0.999 \
+		--beyond 0.1 --drawn 0.12 --out out/superres --resume --weights $(WEIGHTS)
 
 # Overwrites the records and figures that are committed, and the table in README.
 record: $(VENV)/.dev

@@ -49,7 +49,7 @@ def draw_targets(rows: list[tuple[Target, Ratios]], figure: Path) -> None:
     """Every ratio over the number that it should reach; a row for each target."""
     import matplotlib.pyplot as plt
 
-    drawing, ax = plt.subplots(figsize=(9, 5), layout="constrained")
+    drawing, ax = plt.subplots(figsize=(9, 7), layout="constrained")
     ax.axvspan(1e-9, 1, color="tab:green", alpha=0.1)
     ax.axvline(1, color="tab:green", lw=1)
     seen = []

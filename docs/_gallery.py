@@ -14,24 +14,40 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from experiments import table
 
 
-def write_gallery(folder: Path) -> None:
-    """Write the table and all sections to ``folder``."""
-    (folder / "paper.md").write_text(table.table("gallery.md") + "\n")
-    sections = (_section(*found) for found in table.recorded())
-    lines = [line for section in sections for line in section]
-    (folder / "gallery.md").write_text("\n".join(lines) + "\n")
+def write_gallery(docs: Path) -> None:
+    """Write the table, the index, and a page for each experiment."""
+    pages = docs / "paper"
+    pages.mkdir(exist_ok=True)
+    (docs / "generated" / "paper.md").write_text(table.table("paper/{}.md") + "\n")
+    index = []
+    for name, module, record in table.recorded():
+        title = table.title(name)
+        (pages / f"{name}.md").write_text("\n".join(_page(name, module, record)) + "\n")
+        link = f"[Figure and numbers](paper/{name}.md)"
+        index += [f"### {title}", "", f"{table.claim(module)} {link}.", ""]
+    names = [f"paper/{name}" for name, _, _ in table.recorded()]
+    index += ["```{toctree}", ":hidden:", "", *names, "```"]
+    (docs / "generated" / "gallery.md").write_text("\n".join(index) + "\n")
 
 
-def _section(name: str, module: ModuleType, record: dict[str, Any]) -> Iterator[str]:
-    yield from (f"## {table.title(name)}", "")
+def _page(name: str, module: ModuleType, record: dict[str, Any]) -> Iterator[str]:
+    yield from (f"# {table.title(name)}", "")
     claim, _, how = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
     yield from (f"**{claim}**", "", how, "")
-    yield from (f"![{claim}](figures/{name}.png)", "")
+    yield from (f"![{claim}](../figures/{name}.png)", "")
     if hasattr(module, "compared"):
         yield from ("| claim | paper | ours |", "|---|---|---|")
         for row in module.compared(record["result"]):
             yield "| " + " | ".join(row) + " |"
         yield ""
-    taken = table.taken(name)
-    yield f"*`python -m experiments {name}`; {taken}. {source(record)}*"
+    yield f"*`python -m experiments {name}`: {_time(name)}. {source(record)}*"
     yield ""
+
+
+def _time(name: str) -> str:
+    """How long it took, with the training that need not be repeated."""
+    own, _, training = table.taken(name).partition(" + ")
+    if not training:
+        return own
+    training = "" if training == "training" else f" in {training}"
+    return f"{own}, with networks that were trained before{training}, and are stored"

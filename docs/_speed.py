@@ -36,6 +36,7 @@ def write_speed(folder: Path) -> None:
         for part in ("cases", "resize", "growth")
     )
     tables = {
+        "cost": (layers, _cost()),
         "speed_targets": (layers, _targets()),
         "speed_cases": (layers, _cases(layers["result"])),
         "speed_spread": (layers, _spread(layers["result"])),
@@ -49,6 +50,18 @@ def write_speed(folder: Path) -> None:
         where = f"{source(record)[:-1]}, on {threads} thread{'s' * (threads > 1)}."
         text = "\n".join(lines) + f"\n\n*{where}*\n"
         (folder / f"{name}.md").write_text(text)
+
+
+def _cost() -> list[str]:
+    """What it costs, without what it should."""
+    head = ["what", "over", "best", "median", "worst"]
+    rows = [
+        [target.what, target.unit, *map(_number, found)]
+        for target, ratios in standing()
+        if not target.faster and target.measure == "ms"
+        for found in [target.summary(list(ratios.values()))]
+    ]
+    return table(head, rows)
 
 
 def _targets() -> list[str]:

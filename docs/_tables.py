@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _compared import write_compared
 from _gallery import write_gallery
+from _landing import write_landing
 from _markdown import row, source
 from _native import write_native
 from _speed import write_speed
@@ -31,8 +33,10 @@ def write_all() -> None:
         (folder / f"{table.__name__}.md").write_text(text)
     write_speed(folder)
     write_superres(folder)
-    write_gallery(folder)
+    write_gallery(DOCS)
     write_native(folder)
+    write_compared(folder)
+    write_landing(folder)
     (folder / "explain.txt").write_text(_explanation())
 
 

@@ -1,5 +1,6 @@
 """How Sphinx builds the documentation; nothing here needs the network."""
 
+import os
 import re
 import sys
 from importlib.metadata import version as version_of
@@ -14,8 +15,10 @@ from sphinx.util.nodes import make_refnode
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from _inventories import write_inventories
 from _tables import write_all
 
+DOCS = Path(__file__).parent
 write_all()
 
 project = "contconv"
@@ -26,17 +29,23 @@ version = release = version_of("contconv")
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "sphinxcontrib.katex",
 ]
-exclude_patterns = ["_build", "generated", "examples"]
+exclude_patterns = ["_build", "_static", "demo", "examples", "generated"]
+templates_path = ["_templates"]
 
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery_examples",
     "filename_pattern": "/plot_",
+    "within_subsection_order": "ExampleTitleSortKey",
     "copyfile_regex": r".*\.rst",
     "download_all_examples": False,
     "show_memory": False,
@@ -49,17 +58,46 @@ sphinx_gallery_conf = {
 default_role = "py:obj"
 nitpicky = True
 nitpick_ignore_regex = [
-    # Other projects: linking to them takes their inventories, from the network.
-    (r"py:.*", r"(torch|nn|jaxtyping|fractions|numbers|collections|pathlib)\..*"),
+    # Other projects: `_inventories` has those of their names that have a page.
+    (r"py:.*", r"(torch|jaxtyping|numpy|matplotlib)\..*"),
     # What the layers share is private.
     (r"py:.*", r"contconv\.nn\.(layer\.)?ContinuousConv"),
-    # The names that annotations use for them.
-    (r"py:.*", r"Tensor|Float|Int|Num|Shaped|Real|Sequence|repr|Figure|SubFigure"),
+    # The names that annotations use.
+    (r"py:.*", r"Float|Int|Num|Shaped|Figure|SubFigure"),
 ]
+intersphinx_mapping = write_inventories(DOCS / "generated")
 
-myst_enable_extensions = ["dollarmath"]
+myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
 
+# A page for each name in the tables of api.md; `shown` says what of a class is on it.
+for _stub in (DOCS / "api").glob("*.rst"):
+    _stub.unlink()
+autosummary_generate = True
+_LAYER = "forward, explain, scale, size, reset_parameters"
+_KERNEL = "basis, forward, degrees, ndim, is_shared, dtype"
+autosummary_context = {
+    "shown": {
+        "ContinuousConv1d": _LAYER,
+        "ContinuousConv2d": _LAYER,
+        "ContinuousConv3d": _LAYER,
+        "ScaleEnsemble": "forward, members",
+        "LearnableScale": "forward, ratios",
+        "CCNet": "forward",
+        "BaselineNet": "forward",
+        "SuperResolutionNet": "forward, tiles, save",
+        "Gradual": "forward",
+        "Conversion": "converted, left, undo",
+        "Description": "multiply_adds",
+        "ContinuousKernel": _KERNEL,
+        "SeparableKernel": "axis_basis, axis_constants",
+        "CosineKernel": "reset_parameters",
+        "MLPKernel": "reset_parameters",
+        "SplineKernel": "reset_parameters",
+    },
+    # Those that functions return, and nobody makes.
+    "returned": ("Conversion", "Row", "Description", "Explanation"),
+}
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -68,15 +106,32 @@ python_maximum_signature_line_length = 80
 doctest_test_doctest_blocks = ""
 toc_object_entries_show_parents = "hide"
 
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+# The style and the fonts of the version that sphinxcontrib-katex brings the script of.
+katex_css_path = "katex/katex.min.css"
+
 html_theme = "pydata_sphinx_theme"
 html_title = "contconv"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sourcelink = False
-html_sidebars = {"**": []}
+html_sidebars = {"index": []}
 html_theme_options = {
+    "logo": {"text": f"contconv {release}"},
     "navbar_align": "left",
     "footer_start": ["copyright"],
     "footer_end": [],
+    "show_prev_next": True,
+    "show_toc_level": 2,
 }
+# As in README: the address of the repository, where it has one.
+if _repository := os.environ.get("REPOSITORY"):
+    html_theme_options["icon_links"] = [
+        {"name": "Repository", "url": _repository, "icon": "fa-solid fa-code-branch"}
+    ]
 
 
 def plain_types(

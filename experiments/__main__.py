@@ -48,12 +48,12 @@ def main(
 
 @app.command
 def names() -> None:
-    """List the experiments: how long each took, and its claim."""
+    """List the experiments: how long each took, with its training, and its claim."""
     from experiments import table
 
     for name in table.ORDER:
         experiment = import_module(f"experiments.claims.{name}")
-        print(f"{name:18} {table.taken(name):>8}  {table.claim(experiment)}")
+        print(f"{name:18} {table.taken(name):>16}  {table.claim(experiment)}")
 
 
 @app.command

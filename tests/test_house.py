@@ -164,10 +164,10 @@ print(contconv.ContinuousConv2d(1, 1, 3)(torch.zeros(1, 4, 4), scale=2).shape)
 
 def test_public_names_are_documented():
     import contconv
-    from contconv import kernels, metrics, models, nn, plots
+    from contconv import kernels, metrics, models, nn, plots, surgery
 
     page = (ROOT / "docs" / "api.md").read_text()
-    for module in (contconv, kernels, metrics, models, nn, plots):
+    for module in (contconv, kernels, metrics, models, nn, plots, surgery):
         for name in vars(module):
             public = name[0] != "_" and not hasattr(getattr(module, name), "__path__")
             module_file = getattr(getattr(module, name), "__file__", None)

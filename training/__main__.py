@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
+from cyclopts.config import Toml
 
 from training.allocator import restart_with_kept_memory
 from training.errors import CheckpointError, DataError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from training.images import ImageSets
 
 SIDE = 32
+RECIPES = Path(__file__).parent / "recipes"
 REFUSALS = (
     CheckpointError,
     DataError,
@@ -40,6 +42,7 @@ def train(
     model: Literal["ccnet", "baseline"] = "ccnet",
     kernel: Literal["spline", "cosine", "mlp"] = "spline",
     channels: int = 32,
+    norm: Literal["batch"] | None = None,
     out: Path | None = None,
     resume: bool = False,
     recipe: Annotated[Recipe, Parameter(name="*")] = Recipe(),  # noqa: B008
@@ -57,6 +60,7 @@ def train(
         model: The paper's network of continuous convolutions, or of ordinary ones.
         kernel: The kernel of the continuous layers.
         channels: Channels of every convolution.
+        norm: Normalization after each convolution; none unless given.
         out: Where log and checkpoints go; nothing is kept unless given.
         resume: Go on from the newest checkpoint there, if there is one.
         recipe: The setting.
@@ -78,7 +82,7 @@ def train(
             sets = padded(load_images(source, root=root, cache=cache or CACHE), SIDE)
         torch.manual_seed(recipe.seed)
         fit(
-            network(model, kernel, channels, sets),
+            network(model, kernel, channels, sets, norm),
             sets,
             recipe,
             folder=out,
@@ -90,7 +94,37 @@ def train(
         )
 
 
-def network(model: str, kernel: str, channels: int, sets: "ImageSets") -> "nn.Module":
+@app.meta.default
+def with_recipe(
+    *options: Annotated[str, Parameter(show=False, allow_leading_hyphen=True)],
+    recipe: str | None = None,
+) -> None:
+    """Train with the settings of a file, where the options do not say otherwise.
+
+    Args:
+        options: Those of `train`.
+        recipe: "paper" (SGD, no normalization), "modern" (batch normalization, Muon,
+            whitened images), or a TOML file with options by their names.
+    """
+    if recipe is not None:
+        path = RECIPES / f"{recipe}.toml"
+        path = path if path.exists() else Path(recipe)
+        if not path.is_file():
+            known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
+            raise ValueError(
+                f"recipe must be one of {known}, or a TOML file, got {recipe!r}"
+            )
+        app.config = Toml(path, use_commands_as_keys=False)
+    app(options)
+
+
+def network(
+    model: str,
+    kernel: str,
+    channels: int,
+    sets: "ImageSets",
+    norm: str | None = None,
+) -> "nn.Module":
     """A new network for these images.
 
     Raises:
@@ -104,15 +138,16 @@ def network(model: str, kernel: str, channels: int, sets: "ImageSets") -> "nn.Mo
             f"the images have {size[0]} x {size[1]} pixels; these networks take "
             f"{SIDE} x {SIDE}, or less"
         )
-    classes = len(sets.classes)
+    options = {"in_channels": colours, "classes": len(sets.classes), "norm": norm}
     if model == "baseline":
-        return BaselineNet(channels, in_channels=colours, classes=classes)
-    return CCNet(channels, kernel=kernel, in_channels=colours, classes=classes)
+        return BaselineNet(channels, **options)
+    return CCNet(channels, kernel=kernel, **options)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    run(app, arguments)
+    app.config = ()
+    run(app.meta, arguments)
 
 
 def run(command: App, arguments: Sequence[str] | None) -> None:

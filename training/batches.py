@@ -61,13 +61,20 @@ class Batches:
         size: Images a batch; all there are, if they are fewer.
         seed: Decides the order and the changes.
         augment: Whether images are flipped and shifted.
+        flips: Which are flipped, as `training.recipe.Recipe` says.
     """
 
     def __init__(
-        self, images: Normalized, size: int, *, seed: int = 0, augment: bool = True
+        self,
+        images: Normalized,
+        size: int,
+        *,
+        seed: int = 0,
+        augment: bool = True,
+        flips: str = "random",
     ) -> None:
         self.images, self.size = images, min(size, len(images))
-        self.seed, self.augment = seed, augment
+        self.seed, self.augment, self.flips = seed, augment, flips
         self._epoch, self._order = -1, torch.empty(0)
 
     def __len__(self) -> int:
@@ -94,10 +101,19 @@ class Batches:
         draw = chance(self.seed, epoch, step)
         height, width = self.images.images.shape[1:3]
         shifts = torch.randint(-SHIFT, SHIFT + 1, (2, self.size, 1), generator=draw)
-        flips = torch.randint(2, (self.size, 1), generator=draw).bool()
+        flips = self._flips(epoch, step, draw)[:, None]
         x = torch.where(flips, torch.arange(width).flip(0), torch.arange(width))
         y = torch.arange(height) + shifts[0]
         return reflected(y, height), reflected(x + shifts[1], width)
+
+    def _flips(self, epoch: int, step: int, draw: torch.Generator) -> Tensor:
+        """Whether each image of a batch is flipped."""
+        if self.flips == "random":
+            return torch.randint(2, (self.size,), generator=draw).bool()
+        # For each image of the set, so that it is what it was not in the last epoch.
+        first = torch.randint(2, (len(self.images),), generator=chance(self.seed))
+        rows = self._order[step * self.size : (step + 1) * self.size]
+        return ((first[rows] + epoch) % 2).bool()
 
 
 def reflected(index: Tensor, size: int) -> Tensor:

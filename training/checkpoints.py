@@ -28,8 +28,7 @@ FORMAT = 1
 def newest(folder: Path) -> Path | None:
     """The newest checkpoint of a folder; None if it has none.
 
-    Should a process be killed between the two renamings of `save`, that is the one
-    before.
+    If that was removed, as after damage, it is the one before.
     """
     paths = (folder / NEWEST, folder / BEFORE)
     return next((path for path in paths if path.exists()), None)

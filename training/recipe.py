@@ -3,7 +3,8 @@
 import math
 from dataclasses import dataclass
 
-OPTIMIZERS = ("adamw", "sgd")
+OPTIMIZERS = ("adamw", "muon", "sgd")
+FLIPS = ("random", "alternating")
 
 
 @dataclass(frozen=True)
@@ -13,12 +14,16 @@ class Optimization:
     Attributes:
         epochs: How often the network is tested: after each epoch.
         batch_size: Images a step, of all processes together.
-        optimizer: ``"adamw"``, or ``"sgd"`` with Nesterov's momentum.
+        optimizer: ``"adamw"``; ``"sgd"`` with Nesterov's momentum; or ``"muon"``, for
+            filters, with AdamW for all else.
         lr: The highest learning rate.
+        others_lr: With Muon, the learning rate of all else over that of filters.
+        basis_lr: The learning rate of what the bases of continuous kernels learn, over
+            that of the other parameters.
         warmup: The share of all steps in which the learning rate rises, linearly; then
             it falls to zero along a half cosine.
-        weight_decay: Of all parameters with two dimensions or more.
-        momentum: Of SGD.
+        weight_decay: Of all parameters with two dimensions or more, but those bases.
+        momentum: Of SGD and Muon.
         betas: Of AdamW.
         seed: Decides all that is drawn at random.
         amp: Whether the network computes in bfloat16 where that is good enough.
@@ -28,6 +33,8 @@ class Optimization:
     batch_size: int = 128
     optimizer: str = "adamw"
     lr: float = 2e-3
+    others_lr: float = 0.1
+    basis_lr: float = 1.0
     warmup: float = 0.1
     weight_decay: float = 0.05
     momentum: float = 0.9
@@ -40,7 +47,7 @@ class Optimization:
             value = getattr(self, name)
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        self._check_finite("lr", "weight_decay")
+        self._check_finite("lr", "others_lr", "basis_lr", "weight_decay")
         self._check_share("warmup", "momentum")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(
@@ -66,16 +73,26 @@ class Recipe(Optimization):
 
     Attributes:
         label_smoothing: The share of the target that goes to all classes alike.
-        augment: Whether images are flipped at random, and shifted by up to 4 pixels.
+        augment: Whether images are flipped, and shifted at random by up to 4 pixels.
+        flips: Which images are flipped: ``"random"`` ones; or, ``"alternating"``, those
+            that were not in the epoch before, a random half in the first.
+        whiten: Whether the first convolution begins with the filters that whiten the
+            patches of the images, and their negatives.
+        test_mirrored: Whether tests take the mean of each image and its mirror image.
         jitter: The largest relative change of the scales of continuous layers, drawn
             anew for each step; their product and the shape of the output stay.
     """
 
     label_smoothing: float = 0.0
     augment: bool = True
+    flips: str = "random"
+    whiten: bool = False
+    test_mirrored: bool = False
     jitter: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_finite("jitter")
         self._check_share("label_smoothing")
+        if self.flips not in FLIPS:
+            raise ValueError(f"unknown flips {self.flips!r}; choose one of {FLIPS}")

@@ -13,8 +13,9 @@ from contconv.nn.schedules import jittered
 from training import processes
 from training.batches import Batches, Normalized, chance, number
 from training.data import ImageSets
-from training.optimizers import learning_rate, new_optimizer
+from training.optimizers import learning_rate, new_optimizer, set_learning_rate
 from training.recipe import Recipe
+from training.whitening import whiten
 
 TEST_BATCH = 256
 
@@ -41,12 +42,20 @@ class Trainer:
     def __init__(
         self, model: nn.Module, sets: ImageSets, recipe: Recipe, device: torch.device
     ) -> None:
-        self.model, self.recipe, self.device = model.to(device), recipe, device
+        # Channels last, which is the faster layout; PyTorch's types do not know it.
+        self.model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore
+        self.recipe, self.device = recipe, device
         train = Normalized(sets.train, sets.train, device)
         self.test_images = Normalized(sets.test, sets.train, device)
         self.batches = Batches(
-            train, recipe.batch_size, seed=recipe.seed, augment=recipe.augment
+            train,
+            recipe.batch_size,
+            seed=recipe.seed,
+            augment=recipe.augment,
+            flips=recipe.flips,
         )
+        if recipe.whiten:
+            whiten(model, train)
         self.steps, self.classes = len(self.batches), len(sets.classes)
         self.optimizer = new_optimizer(recipe, model)
         self._check()
@@ -61,7 +70,7 @@ class Trainer:
         recipe, size = self.recipe, self.batches.size
         own = processes.share(size)
         images, labels = self.batches.batch(epoch, step, own)
-        self._set_learning_rate(epoch, step)
+        set_learning_rate(self.optimizer, self.learning_rate(epoch, step))
         self.model.train()
         # For networks that draw random numbers themselves, as dropout does.
         torch.manual_seed(number(recipe.seed, epoch, step, 2 + processes.rank()))
@@ -89,12 +98,23 @@ class Trainer:
         own = processes.share(len(self.test_images))
         right = torch.zeros((), dtype=torch.int64, device=self.device)
         for images, labels in self.test_images.parts(TEST_BATCH, own.start, own.stop):
-            right += (self.model(images).argmax(1) == labels).sum()
+            right += (self._tested(images).argmax(1) == labels).sum()
         return {"test_accuracy": processes.total(right).item() / len(self.test_images)}
 
+    def _tested(self, images: Tensor) -> Tensor:
+        """What the network says of test images."""
+        with self._autocast(images):
+            logits = self.model(images)
+            if self.recipe.test_mirrored:
+                logits = logits + self.model(images.flip(3))
+        return logits
+
+    def _autocast(self, images: Tensor) -> torch.autocast:
+        kind, amp = images.device.type, self.recipe.amp
+        return torch.autocast(kind, torch.bfloat16, enabled=amp)
+
     def _logits(self, images: Tensor) -> Tensor:
-        kind = images.device.type
-        with torch.autocast(kind, torch.bfloat16, enabled=self.recipe.amp):
+        with self._autocast(images):
             logits = self._parallel(images).float()
         if logits.shape[1:] != (self.classes,):
             raise ValueError(
@@ -107,10 +127,6 @@ class Trainer:
         """The learning rate of a step."""
         steps = self.steps * self.recipe.epochs
         return learning_rate(self.recipe, epoch * self.steps + step, steps)
-
-    def _set_learning_rate(self, epoch: int, step: int) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(epoch, step)
 
     def _jitter(self, epoch: int, step: int) -> AbstractContextManager[Any]:
         """Other scales for the continuous layers of the network, for one step."""

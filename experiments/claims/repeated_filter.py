@@ -105,14 +105,15 @@ def plot(record: dict[str, Any], figure: Path) -> None:
     import matplotlib.pyplot as plt
 
     config, result = Config(**record["config"]), record["result"]
-    drawing = plt.figure(figsize=(11, 4.3), layout="constrained")
-    panels: Any = drawing.subfigures(1, 2, width_ratios=(2.2, 1))
+    # It is the first thing in README, where a phone shows it 340 pixels wide.
+    drawing = plt.figure(figsize=(6.6, 5.6), layout="constrained")
+    panels: Any = drawing.subfigures(2, 1, height_ratios=(1.2, 1))
     pictures, curves = panels
     named = filters(config.variance)
     axes = pictures.subplots(len(named), len(config.shown))
     for row, (name, operator) in zip(axes, named.items(), strict=True):
         _draw_images(row, name, operator, config)
-    _draw_ways(curves.subplots(2, 1, sharex=True), result)
+    _draw_ways(curves.subplots(1, 2), result)
     figure.parent.mkdir(parents=True, exist_ok=True)
     drawing.savefig(figure, dpi=110)
     plt.close(drawing)
@@ -122,7 +123,7 @@ def _draw_images(axes: Any, name: str, operator: Filter, config: Config) -> None
     """The middle of the image after the steps shown, each at its own brightness."""
     image, step, middle = cross(config), 0, (config.pixels - 1) / 2
     half = config.steps / 2 + config.arms / 2 + 3
-    named = {0: "the cross", 1: "filtered once"}
+    named = {0: "start", 1: "once"}
     for ax, wanted in zip(axes, config.shown, strict=True):
         while step < wanted:
             image, step = operator(image), step + 1
@@ -131,24 +132,24 @@ def _draw_images(axes: Any, name: str, operator: Filter, config: Config) -> None
         ax.axvline(middle, color="tab:red", lw=0.7)
         ax.set(xlim=(middle - half, middle + half), ylim=(middle + half, middle - half))
         ax.set(xticks=[], yticks=[])
-        ax.set_title(named.get(wanted, f"{wanted} times"), size=9)
-    axes[0].set_ylabel(name, size=11)
+        ax.set_title(named.get(wanted, f"{wanted} times"), size=13)
+    axes[0].set_ylabel(name, size=13)
 
 
 def _draw_ways(axes: Any, result: dict[str, Any]) -> None:
-    above, below = axes
+    left, right = axes
     for name, color in (("discrete", "tab:orange"), ("continuous", "tab:blue")):
         way = [-y for y, _ in result[name]["float64"]]
-        above.plot(way, color=color, label=name)
-    above.set_ylabel("pixels from the centre", size=9)
-    above.set_title("centroid, along each axis", size=10)
-    above.legend(fontsize=8)
+        left.plot(way, color=color, label=name)
+    left.legend(fontsize=12)
     for dtype, style in zip(DTYPES, ("-", "--"), strict=True):
         way = [max(abs(y), abs(x)) for y, x in result["continuous"][dtype]]
-        below.plot(way, style, color="tab:blue", label=f"continuous, {dtype}")
-    below.axhline(1e-6, color="grey", ls=":", label="1e-6 pixel")
-    below.set_yscale("symlog", linthresh=1e-16)
-    below.set_yticks([0, 1e-16, 1e-12, 1e-8])
-    below.set_xlabel("times filtered", size=9)
-    below.set_ylabel("pixels from the centre", size=9)
-    below.legend(fontsize=8)
+        right.plot(way, style, color="tab:blue", label=dtype)
+    right.axhline(1e-6, color="grey", ls=":", label="1e-6 pixel")
+    right.set_yscale("symlog", linthresh=1e-16)
+    right.set_yticks([0, 1e-16, 1e-12, 1e-8])
+    right.legend(fontsize=12, title="continuous", title_fontsize=12)
+    for ax in axes:
+        ax.set_xlabel("times filtered", size=13)
+        ax.tick_params(labelsize=11)
+    left.set_ylabel("pixels off the centre", size=13)

@@ -6,21 +6,17 @@ LIIF, and by the continuous network. All of the same encoder, training and steps
 `superres`; PSNR is that of the crop.
 """
 
-import base64
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor
 
 from contconv.metrics import psnr
 from experiments.shared import enlargers as _enlargers
 from experiments.shared.benchmarks import Scales, numbered
 from experiments.shared.enlargers import CUBIC, FIXED, LIIF, OURS, Setting
+from experiments.shared.png import as_pixels, as_text
 
 SHOWN = (CUBIC, FIXED, LIIF, OURS)
 ORIGINAL = "original"
@@ -69,12 +65,12 @@ def run(config: Config) -> dict[str, Any]:
         )
         original = pair.large[place]
         row: dict[str, Any] = {"scales": list(crop.scales), "psnr": {}, "images": {}}
-        row["images"][ORIGINAL] = _text(original)
+        row["images"][ORIGINAL] = as_text(original)
         for name, model in models.items():
             with torch.no_grad():
                 made = model(pair.small, size=(height, width))[place].clamp(0, 1)
             row["psnr"][name] = psnr(made, original, luma=True).item()
-            row["images"][name] = _text(made)
+            row["images"][name] = as_text(made)
         found.append(row)
     return {"crops": found, "steps": config.setting.steps}
 
@@ -85,19 +81,6 @@ def check(result: dict[str, Any]) -> None:
         assert all(5 < value < 60 for value in row["psnr"].values())
         if result["steps"] >= 100:
             assert row["psnr"][OURS] > row["psnr"][CUBIC]
-
-
-def _text(image: Tensor) -> str:
-    """An image as text: a PNG file in base64."""
-    pixels = (image[0] * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
-    file = BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
-    return base64.b64encode(file.getvalue()).decode()
-
-
-def _pixels(text: str) -> np.ndarray:
-    with Image.open(BytesIO(base64.b64decode(text))) as image:
-        return np.array(image)
 
 
 def plot(record: dict[str, Any], figure: Path) -> None:
@@ -114,7 +97,7 @@ def plot(record: dict[str, Any], figure: Path) -> None:
     )
     for line, row in zip(axes, rows, strict=True):
         for axis, name in zip(line, names, strict=True):
-            axis.imshow(_pixels(row["images"][name]), interpolation="nearest")
+            axis.imshow(as_pixels(row["images"][name]), interpolation="nearest")
             known = row["psnr"].get(name)
             label = name if known is None else f"{name}, {known:.2f} dB"
             axis.set_title(label, fontsize=9)

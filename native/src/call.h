@@ -66,6 +66,7 @@ ALWAYS_INLINE static inline HeadShape head_shape(const Separable& s) {
 
 struct HeadSums;  // call_backward.h
 struct TableSums;
+struct PixelwiseKernels;  // call_pixelwise.h
 
 // What one instruction set offers. Scratch is of `*_scratch` bytes, 64-byte aligned and
 // once set to zero; SIZE_MAX bytes if no machine could hold it.
@@ -85,6 +86,7 @@ struct Kernels {
   void (*head_sums)(const HeadSums& s, int64_t begin, int64_t end, void* scratch);
   size_t (*table_sums_scratch)(const TableSums& s);
   void (*table_sums)(const TableSums& s, int64_t begin, int64_t end, void* scratch);
+  const PixelwiseKernels* pixelwise;
 };
 
 }  // namespace contconv

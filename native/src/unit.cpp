@@ -4,6 +4,7 @@
 #include "forward.h"
 #include "head_gradient.h"
 #include "pack.h"
+#include "pixelwise_depthwise.h"
 #include "planes.h"
 #include "table_gradients.h"
 
@@ -103,19 +104,53 @@ static void run_worker(const Call& s, int64_t begin, int64_t end, void* scratch)
 
 // Of a worker for the type of the numbers in memory.
 template <template <class> class Worker, class Call>
-static size_t backward_scratch(const Call& s) {
+static size_t typed_scratch(const Call& s) {
   if (s.type == Type::float32) return scratch_of_worker<Worker<float>>(s);
   return scratch_of_worker<Worker<uint16_t>>(s);
 }
 
 template <template <class> class Worker, class Call>
-static void backward(const Call& s, int64_t begin, int64_t end, void* scratch) {
+static void run_typed(const Call& s, int64_t begin, int64_t end, void* scratch) {
   if (s.type == Type::float32) {
     run_worker<Worker<float>>(s, begin, end, scratch);
   } else {
     run_worker<Worker<uint16_t>>(s, begin, end, scratch);
   }
 }
+
+// One of two workers, as the call says.
+template <class Each, class Mixing, class Call>
+static size_t scratch_of_either(const Call& s) {
+  return s.depthwise ? scratch_of_worker<Each>(s) : scratch_of_worker<Mixing>(s);
+}
+
+template <class Each, class Mixing, class Call>
+static void run_either(const Call& s, int64_t begin, int64_t end, void* scratch) {
+  (s.depthwise ? run_worker<Each, Call> : run_worker<Mixing, Call>)(s, begin, end, scratch);
+}
+
+static size_t pixelwise_scratch(const Pixelwise& s) {
+  return s.type == Type::float32
+             ? scratch_of_either<PixelwiseDepthwise<float>, PixelwiseForward<float>>(s)
+             : scratch_of_either<PixelwiseDepthwise<uint16_t>, PixelwiseForward<uint16_t>>(s);
+}
+
+static void pixelwise(const Pixelwise& s, int64_t begin, int64_t end, void* scratch) {
+  if (s.type == Type::float32)
+    run_either<PixelwiseDepthwise<float>, PixelwiseForward<float>>(s, begin, end, scratch);
+  else
+    run_either<PixelwiseDepthwise<uint16_t>, PixelwiseForward<uint16_t>>(s, begin, end, scratch);
+}
+
+static const PixelwiseKernels pixelwise_kernels{
+    typed_scratch<StagedRows, Staging>,
+    run_typed<StagedRows, Staging>,
+    pixelwise_scratch,
+    pixelwise,
+    scratch_of_either<DepthwiseHeadGradient, PixelwiseHeadGradient, PixelwiseHead>,
+    run_either<DepthwiseHeadGradient, PixelwiseHeadGradient, PixelwiseHead>,
+    scratch_of_either<DepthwiseTableGradient, PixelwiseTableGradient, PixelwiseTable>,
+    run_either<DepthwiseTableGradient, PixelwiseTableGradient, PixelwiseTable>};
 
 #define NAME_OF(isa) #isa
 #define NAME(isa) NAME_OF(isa)
@@ -126,10 +161,11 @@ const Kernels kernels{
     packed_bytes,       pack,
     planes_bytes,       prepare_planes,
     separable_scratch,  separable,
-    backward_scratch<HeadGradient, HeadSums>,
-    backward<HeadGradient, HeadSums>,
-    backward_scratch<TableGradients, TableSums>,
-    backward<TableGradients, TableSums>};
+    typed_scratch<HeadGradient, HeadSums>,
+    run_typed<HeadGradient, HeadSums>,
+    typed_scratch<TableGradients, TableSums>,
+    run_typed<TableGradients, TableSums>,
+    &pixelwise_kernels};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

@@ -16,7 +16,7 @@ from contconv._runtime.memory_format import is_channels_last
 from contconv.engines.native import library, tables
 from contconv.functional.call import as_call
 from contconv.functional.conv import as_problem
-from contconv.kernels import CosineKernel, CubicKernel, MLPKernel
+from contconv.kernels import CosineKernel, CubicKernel
 
 if (reason := library.missing()) is not None:
     pytest.skip(f"NOT TESTED: {reason}", allow_module_level=True)
@@ -266,10 +266,6 @@ def test_refusals():
         return str(caught.value)
 
     assert "float32" in refused(image.double(), deepcopy(kernel).double(), scale=2)
-    mlp = MLPKernel(3, 3, (3, 3))
-    assert "is not a product over the axes" in refused(image, mlp, scale=2)
-    points = torch.zeros(4, 4, 2)
-    assert "points" in refused(image, kernel, points=points)
 
 
 def test_the_operator_refuses_what_would_read_outside():

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.export import Dim
 
 from contconv import ContinuousConv1d, ContinuousConv2d, bake, convert, to_onnx
-from contconv.export import verify
+from contconv.export import onnx, verify
 from contconv.kernels import CosineKernel
 from contconv.models import CCNet, SuperResolutionNet
 
@@ -181,6 +181,12 @@ WRONG = {
         {"size": "output"},
         "ValueError: size must be whole numbers of pixels or \"input\", got 'output'",
     ),
+    "bytes": (
+        nn.Linear(2**15, 2**14, device="meta"),
+        IMAGE,
+        {},
+        "ValueError: model has 2.0 GiB of parameters, .* less than 2 GiB; export parts",
+    ),
     "tolerance": (
         LAYER,
         IMAGE,
@@ -194,6 +200,15 @@ WRONG = {
         "ValueError: sizes must be at least 1",
     ),
 }
+
+
+def test_no_work_for_a_file_that_cannot_be(path, monkeypatch):
+    monkeypatch.setattr(onnx, "_graph", lambda *args: pytest.fail("after the work"))
+    path.mkdir()
+    for other in (path, path.with_name("x" * 256)):
+        with pytest.raises(OSError, match=r"too long|directory"):
+            to_onnx(LAYER, other, IMAGE)
+    assert [one.name for one in path.parent.iterdir()] == ["model.onnx"]
 
 
 @pytest.mark.parametrize("model, example, options, expected", WRONG.values(), ids=WRONG)

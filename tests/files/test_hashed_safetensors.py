@@ -140,6 +140,10 @@ def test_the_old_file_stays_until_the_new_one_is_whole(path, monkeypatch, call):
     assert os.listdir(path.parent) == [path.name]
 
 
+def no_link(*arguments: object) -> None:
+    raise PermissionError  # as on FAT
+
+
 def dies(*arguments: object) -> None:
     raise KeyboardInterrupt
 
@@ -179,7 +183,10 @@ def test_long_names(path):
             write_whole(other, lambda file: pytest.fail("it is found after the work"))
 
 
-def test_the_file_before_is_kept(path):
+@pytest.mark.parametrize("links", [True, False])
+def test_the_file_before_is_kept(path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", no_link)
     before = path.with_name("before")
     for value in (1, 2, 3):
         hashed_safetensors.write(path, tensors(value), {}, before=before)

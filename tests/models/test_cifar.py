@@ -97,11 +97,12 @@ def test_kernels():
     assert len({id(kernel) for kernel in kernels}) == 7
 
 
+@pytest.mark.parametrize("norm", [None, "batch"])
 @pytest.mark.parametrize("build", [BaselineNet, CCNet])
-def test_trains(build):
+def test_trains(build, norm):
     """A batch can be learned by heart."""
     torch.manual_seed(0)
-    model, images = build(8), torch.randn(16, 3, 32, 32)
+    model, images = build(8, norm=norm), torch.randn(16, 3, 32, 32)
     labels = torch.arange(16) % 10
     optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
     loss = torch.tensor(0.0)
@@ -125,6 +126,11 @@ def test_final_shape_is_fixed(kind):
         with using_scales(model, sequence):
             features: Tensor = model.features(image)
         assert features.shape == (1, 2, 8, 8)
+
+
+def test_unknown_norm():
+    with pytest.raises(ValueError, match=r"one of \(None, 'batch'\), got 'layer'"):
+        BaselineNet(2, norm="layer")
 
 
 def test_wrong_count_of_scales():

@@ -112,3 +112,30 @@ def test_a_batch_larger_than_the_set():
     given = batches(samples.images(2), 100)
     assert len(given) == 1
     assert len(given.batch(0, 0, slice(None))[1]) == 6
+
+
+def test_alternating_flips(monkeypatch):
+    """Over two epochs each image is seen once as it is and once mirrored."""
+    monkeypatch.setattr("training.batches.SHIFT", 0)
+    part = samples.images(8)
+    # The pixels at the top left and right tell the images and their sides apart.
+    part.images[:, :, 0, 0] = torch.arange(24, dtype=torch.uint8)[:, None]
+    part.images[:, :, 0, -1] = torch.arange(100, 124, dtype=torch.uint8)[:, None]
+    given = batches(part, 8, flips="alternating")
+    for first in (0, 5):
+        seen = [
+            corners(given, epoch, step)
+            for epoch in (first, first + 1)
+            for step in range(3)
+        ]
+        tops = torch.cat(seen).sort().values
+        assert tops.tolist() == [*range(24), *range(100, 124)]
+    once = torch.cat([corners(given, 0, step) for step in range(3)])
+    assert 4 < (once < 100).sum() < 20
+
+
+def corners(given: Batches, epoch: int, step: int) -> torch.Tensor:
+    """The pixel at the top left of each image of a batch, as bytes."""
+    images, _ = given.batch(epoch, step, slice(None))
+    moved = images.permute(0, 2, 3, 1) / given.images.scale + given.images.mean
+    return moved[:, 0, 0, 0].round().to(torch.uint8)

@@ -1,7 +1,9 @@
 """A checkpoint brings back everything, or says what is wrong with it."""
 
 import functools
-import shutil
+import os
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -223,10 +225,30 @@ def test_other_images(tmp_path):
         Training(sets=changed).restore(tmp_path)
 
 
-def test_a_kill_between_two_names(tmp_path):
-    """The newest became the one before, and the process died there."""
-    saved = Training()
-    saved.save(tmp_path, position(2))
-    shutil.move(tmp_path / NEWEST, tmp_path / BEFORE)
+def test_a_kill_between_two_names(tmp_path, monkeypatch):
+    """The newest became the one before, too, and the process died there."""
+    saved, names = Training(), []
+    for _ in range(3):
+        saved.save(tmp_path, position(2))
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(os, "replace", _killed_at(tmp_path / NEWEST, names))
+        saved.save(tmp_path, position(3))
+    assert names == [BEFORE, NEWEST]
     assert Training().restore(tmp_path) == position(2)
     checkpoints.load_weights(tmp_path, samples.network())
+    saved.save(tmp_path, position(4))
+    assert Training().restore(tmp_path) == position(4)
+    assert {entry.name for entry in tmp_path.iterdir()} == {NEWEST, BEFORE}
+
+
+def _killed_at(target: Path, names: list[str]) -> Callable[..., None]:
+    real = os.replace
+
+    def replace(source: Path, name: Path) -> None:
+        assert target.exists()
+        names.append(name.name)
+        if name == target:
+            raise KeyboardInterrupt
+        real(source, name)
+
+    return replace

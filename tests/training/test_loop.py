@@ -53,7 +53,14 @@ class Resizing(nn.Sequential):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"optimizer": "sgd", "lr": 0.1}, {"amp": True}], ids=str
+    "options",
+    [
+        {},
+        {"optimizer": "sgd", "lr": 0.1},
+        {"optimizer": "muon", "lr": 0.1, "whiten": True, "test_mirrored": True},
+        {"amp": True},
+    ],
+    ids=str,
 )
 def test_learns(options):
     """Stripes, from chance (one in three) to nearly all, also on the test images."""

@@ -8,7 +8,7 @@ import torch
 
 from tests.training import samples
 from training import log
-from training.__main__ import main
+from training.__main__ import RECIPES, main
 from training.checkpoints import NEWEST
 from training.data import REPOSITORY
 
@@ -34,7 +34,7 @@ def test_help_needs_no_torch():
     code = """
 import sys
 sys.modules["torch"] = None
-from training.__main__ import main
+from training.__main__ import RECIPES, main
 main(["--help"])
 """
     shown = subprocess.run(
@@ -96,6 +96,31 @@ def test_jitter_of_nothing(data):
 
 def test_bad_recipe(data):
     assert "lr must be finite and not negative" in call(*data, "--lr", "-1")
+
+
+def test_recipes(data, tmp_path):
+    """Settings come from the file, but for those that the options give."""
+    out = tmp_path / "run"
+    assert call(*data, "--recipe", "modern", "--out", out, *SMALL) == ""
+    recipe = log.read(out / log.NAME)[0]["recipe"]
+    assert recipe["optimizer"] == "muon" and recipe["flips"] == "alternating"
+    assert recipe["epochs"] == 1 and recipe["batch_size"] == 12
+    own = tmp_path / "own.toml"
+    own.write_text("channels = 2\nepochs = 1\nlr = 0.5\n")
+    assert call(*data, "--recipe", own, "--out", tmp_path / "two") == ""
+    assert log.read(tmp_path / "two" / log.NAME)[0]["recipe"]["lr"] == 0.5
+    assert call(*data, *SMALL) == ""
+
+
+@pytest.mark.parametrize("name", [file.stem for file in RECIPES.glob("*.toml")])
+def test_every_recipe_is_read(data, name):
+    assert call(*data, "--recipe", name, *SMALL) == ""
+
+
+def test_a_recipe_that_is_not_there(data):
+    assert "one of modern, paper, or a TOML file, got 'modren'" in call(
+        *data, "--recipe", "modren"
+    )
 
 
 def test_bad_option(data, capsys):

@@ -13,35 +13,12 @@ from contconv import resize
 from contconv.models import SuperResolutionNet
 from contconv.models.superres.network import load
 from tests.training import command
-from training.errors import CheckpointError, DataError
+from tests.training.photographs import EVERY, photographs, small, waves, write
+from training.errors import DataError
 from training.superres.__main__ import main
 from training.superres.crops import Crops
 from training.superres.fit import fit
 from training.superres.photographs import Photographs, load_photographs
-from training.superres.recipe import Recipe
-
-EVERY = slice(None)
-
-
-def waves(height: int = 130, width: int = 140) -> torch.Tensor:
-    """A picture so smooth that its values are known between the pixels."""
-    y, x = torch.arange(height)[:, None], torch.arange(width)[None]
-    channels = [
-        (y / 23).sin() + (x / 31).cos(),
-        (x / 19 + y / 37).sin(),
-        (y / 41 - x / 29).cos(),
-    ]
-    return (128 + 55 * torch.stack(channels)).to(torch.uint8)
-
-
-def photographs(count: int = 4) -> Photographs:
-    windows = waves(130, 250).unfold(2, 140, 20).unbind(2)
-    return Photographs(tuple(windows[i].contiguous() for i in range(count)))
-
-
-def small(**options) -> Recipe:
-    options = {"epochs": 2, "steps": 4, "batch_size": 3, "patch": 12, **options}
-    return Recipe(held_out=1, **options)
 
 
 def test_pairs_show_the_same():
@@ -137,6 +114,15 @@ def test_bad_photographs(tmp_path):
         ({"scales": (0.5, 2)}, "scales must be two of at least 1"),
         ({"scales": (1, 2.5), "whole": True}, "scales must be whole numbers"),
         ({"patch": 4}, "patch must be at least 8"),
+        (
+            {"largest": 30},
+            "largest must be at least 32, 8 small pixels at",
+        ),
+        ({"beyond": 0.1, "largest": 60}, "largest must be at least 64"),
+        ({"beyond": 0.1, "whole": True}, "beyond must be 0 where scales are whole"),
+        ({"drawn": 1}, "drawn must be at least 0 and below 1"),
+        ({"ema": 1}, "ema must be at least 0 and below 1"),
+        ({"fourier": -1}, "fourier must be finite and not negative"),
     ],
 )
 def test_bad_recipes(options, message):
@@ -172,52 +158,6 @@ def test_workers_make_the_same():
         history = fit(net, photographs(), small(), workers=workers, progress=False)
         histories.append([(one["loss"], one["psnr"]) for one in history])
     assert histories[0] == histories[1]
-
-
-def test_resumes_bit_for_bit(tmp_path):
-    recipe = small(steps=6)
-
-    def trained(folder, stop=None):
-        torch.manual_seed(0)
-        net, sources = SuperResolutionNet(4, 1), photographs()
-        if stop is not None:
-            hook = _stopping(net, stop)
-            with pytest.raises(InterruptedError):
-                fit(net, sources, recipe, folder=folder, progress=False, save_every=1)
-            hook.remove()
-            net = SuperResolutionNet(4, 1)
-        return fit(net, sources, recipe, folder=folder, resume=True, progress=False)
-
-    trained(tmp_path / "whole")
-    trained(tmp_path / "stopped", stop=5)
-    command.assert_same(tmp_path / "stopped", tmp_path / "whole")
-    with pytest.raises(CheckpointError, match="steps is 6 there, 8 here"):
-        fit(
-            SuperResolutionNet(4, 1),
-            photographs(),
-            small(steps=8),
-            folder=tmp_path / "whole",
-            resume=True,
-        )
-
-
-def _stopping(net, step):
-    """Let the network fail at a step."""
-    calls = iter(range(1000))
-
-    def hook(module, inputs, output):
-        if module.training and next(calls) == step:
-            raise InterruptedError
-
-    return net.register_forward_hook(hook)
-
-
-def write(folder):
-    """The photographs as files."""
-    folder.mkdir()
-    for i, image in enumerate(photographs()):
-        Image.fromarray(image.permute(1, 2, 0).numpy()).save(folder / f"{i}.png")
-    return folder
 
 
 @pytest.mark.slow

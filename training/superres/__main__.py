@@ -21,9 +21,10 @@ app = App(
 def train(
     source: str = "bsd400",
     *,
-    channels: int = 32,
-    blocks: int = 8,
-    refine_channels: int = 16,
+    start: Path | None = None,
+    channels: int | None = None,
+    blocks: int | None = None,
+    refine_channels: int | None = None,
     out: Path | None = None,
     resume: bool = False,
     weights: Path | None = None,
@@ -39,9 +40,13 @@ def train(
 
     Args:
         source: "bsd400", or the path of a folder or zip archive of photographs.
-        channels: Channels of the encoder.
-        blocks: Residual blocks of the encoder.
-        refine_channels: Channels at the size of the output.
+        start: A trained network to begin with, as --weights wrote it.
+        channels: Channels of the encoder; those of the network to begin with, or 32,
+            unless given.
+        blocks: Residual blocks of the encoder; those of the network to begin with, or
+            8, unless given. More than it has begin as blocks that change nothing.
+        refine_channels: Channels at the size of the output; those of the network to
+            begin with, or 16, unless given.
         out: Where log and checkpoints go; nothing is kept unless given.
         resume: Go on from the newest checkpoint there, if there is one.
         weights: Where the trained network goes, for contconv upscale --model.
@@ -55,15 +60,16 @@ def train(
     """
     import torch
 
-    from contconv.models import SuperResolutionNet
     from training import processes
     from training.superres.fit import fit
     from training.superres.photographs import load_photographs
+    from training.superres.start import beginning
 
     with processes.started(device) as place:
         photographs = load_photographs(source, root=root)
         torch.manual_seed(recipe.seed)
-        model = SuperResolutionNet(channels, blocks, refine_channels=refine_channels)
+        model = beginning(start, channels, blocks, refine_channels)
+        model = model.to(memory_format=torch.channels_last)  # type: ignore
         fit(
             model,
             photographs,

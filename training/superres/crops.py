@@ -9,8 +9,11 @@ from torch import Tensor
 from contconv import resize
 from training.batches import chance
 from training.errors import DataError
+from training.superres.degradations import Degradation
 from training.superres.photographs import Photographs
 from training.superres.recipe import Recipe
+
+DEGRADATION = Degradation()
 
 
 class Crops:
@@ -23,19 +26,23 @@ class Crops:
     Args:
         photographs: They are cut from; those too small for it are not.
         recipe: The setting.
+        pages: Text and line art, from which the recipe's share of the patches is cut.
 
     Raises:
-        DataError: If all are too small.
+        DataError: If all photographs, or all pages, are too small.
     """
 
-    def __init__(self, photographs: Photographs, recipe: Recipe) -> None:
+    def __init__(
+        self, photographs: Photographs, recipe: Recipe, pages: Photographs | None = None
+    ) -> None:
         self.recipe = recipe
-        least = _with_margin(math.ceil(recipe.patch * recipe.scales[1]), recipe.patch)
+        least = _least(recipe)
         self.images = [p for p in photographs if min(p.shape[1:]) >= least]
+        self.pages = list(pages or ())
         if not self.images:
             raise DataError(
                 f"no photograph has {least} pixels on both sides; that is what patches "
-                f"of {recipe.patch} pixels at a scale of {recipe.scales[1]:g} take"
+                f"of {recipe.patch} pixels at a scale of {recipe.highest:g} take"
             )
 
     def batch(self, epoch: int, step: int, part: slice) -> tuple[Tensor, Tensor]:
@@ -48,19 +55,37 @@ class Crops:
         """
         recipe = self.recipe
         draw = chance(recipe.seed, epoch, step)
-        size = _sizes(recipe, draw)
-        height, width = (_with_margin(pixels, recipe.patch) for pixels in size)
+        patch, size = _sizes(recipe, draw)
+        height, width = (_with_margin(pixels, patch) for pixels in size)
         every = [self._cut(draw, (height, width)) for _ in range(recipe.batch_size)]
         cut = torch.stack(every[part])
-        scale = [Fraction(recipe.patch, pixels) for pixels in size]
-        small = resize(cut, scale=scale, size=recipe.patch)
+        scale = [Fraction(patch, pixels) for pixels in size]
+        small = resize(cut, scale=scale, size=patch)
+        if recipe.degraded:
+            # Each by its number in the whole batch, whoever makes it.
+            numbers = range(recipe.batch_size)[part]
+            small = torch.stack(
+                [
+                    self._degraded(one, chance(recipe.seed, epoch, step, number))
+                    for one, number in zip(small, numbers, strict=True)
+                ]
+            )
         return small, _centre(cut, size)
+
+    def _degraded(self, small: Tensor, draw: torch.Generator) -> Tensor:
+        if torch.rand((), generator=draw) >= self.recipe.degraded:
+            return small
+        return DEGRADATION.apply(small, draw)
 
     def _cut(self, draw: torch.Generator, size: tuple[int, int]) -> Tensor:
         """A patch of this size, flipped at random, its axes swapped at random."""
         which, y, x = torch.rand(3, generator=draw, dtype=torch.float64).tolist()
         flip_y, flip_x, swap = torch.randint(2, (3,), generator=draw).tolist()
-        image = self.images[int(which * len(self.images))]
+        images = self.images
+        if self.recipe.drawn:
+            drawn = torch.rand((), generator=draw) < self.recipe.drawn
+            images = self.pages if drawn else images
+        image = images[int(which * len(images))]
         image = image.transpose(1, 2) if swap else image
         top, left = (
             int(place * (whole - part + 1))
@@ -70,16 +95,34 @@ class Crops:
         return patch.flip([axis for axis, flip in ((1, flip_y), (2, flip_x)) if flip])
 
 
-def _sizes(recipe: Recipe, draw: torch.Generator) -> tuple[int, int]:
-    """Height and width of the large patches of a batch."""
+def _sizes(recipe: Recipe, draw: torch.Generator) -> tuple[int, tuple[int, int]]:
+    """Sides of the small patches of a batch, and height and width of the large ones."""
     low, high = recipe.scales
     if recipe.whole:
         scale = int(torch.randint(int(low), int(high) + 1, (), generator=draw))
-        return recipe.patch * scale, recipe.patch * scale
+        patch = _small(recipe, scale)
+        return patch, (patch * scale, patch * scale)
     y, x, alike = torch.rand(3, generator=draw, dtype=torch.float64).tolist()
+    if recipe.beyond and torch.rand((), generator=draw) < recipe.beyond:
+        low, high = high, recipe.highest
     places = (y, y if alike < 0.5 else x)
-    sizes = [round(recipe.patch * (low + place * (high - low))) for place in places]
-    return sizes[0], sizes[1]
+    scales = [low + place * (high - low) for place in places]
+    patch = _small(recipe, max(scales))
+    return patch, (round(patch * scales[0]), round(patch * scales[1]))
+
+
+def _small(recipe: Recipe, scale: float) -> int:
+    """The side of small patches at a scale."""
+    return min(recipe.patch, int(recipe.largest / scale))
+
+
+def _least(recipe: Recipe) -> int:
+    """The side of the largest picture that is cut out."""
+    low, high = recipe.scales[1], recipe.highest
+    return max(
+        _with_margin(math.ceil(scale * _small(recipe, scale)), _small(recipe, scale))
+        for scale in (low, high)
+    )
 
 
 def _with_margin(pixels: int, patch: int) -> int:

@@ -55,8 +55,9 @@ def fit(
             As `training.loop.fit`.
         DataError: If the photographs are too few or too small.
     """
-    return run(
-        Trainer(model, photographs, recipe, torch.device(device), workers),
+    trainer = Trainer(model, photographs, recipe, torch.device(device), workers)
+    history = run(
+        trainer,
         photographs,
         folder=folder,
         resume=resume,
@@ -65,3 +66,5 @@ def fit(
         save_every=save_every,
         log_every=log_every,
     )
+    trainer.average.apply()
+    return history

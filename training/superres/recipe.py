@@ -1,5 +1,6 @@
 """How to train a network that enlarges: the numbers that decide what it becomes."""
 
+import math
 from dataclasses import dataclass
 
 from training.recipe import Optimization
@@ -18,6 +19,19 @@ class Recipe(Optimization):
             as large. Half of the batches have the same scale on both axes.
         whole: Whether all scales are whole numbers, the same on both axes.
         held_out: Photographs that are not learned from but tested on.
+        beyond: The share of the batches whose scales lie beyond the highest, up to
+            twice as high.
+        largest: Pixels of the large patches, along each side, at most: where the scale
+            is high, the small patches have fewer pixels for that.
+        drawn: The share of the patches that show text and line art, drawn here.
+        degraded: The share of the small patches that are as pictures come: resized
+            before, blurred, with noise, and as JPEGs; the large ones stay clean.
+        balanced: Whether the loss at each scale is divided by what cubic resizing errs
+            there; else large scales, where errors are large, count most.
+        fourier: The weight of the mean absolute error of the patches' spectra, beside
+            that of their values.
+        ema: The share that a step leaves of the average of the parameters, which is
+            tested and kept; 0 for the parameters themselves.
     """
 
     epochs: int = 20
@@ -29,6 +43,13 @@ class Recipe(Optimization):
     scales: tuple[float, float] = (1.0, 4.0)
     whole: bool = False
     held_out: int = 8
+    beyond: float = 0.0
+    largest: int = 256
+    drawn: float = 0.0
+    degraded: float = 0.0
+    balanced: bool = False
+    fourier: float = 0.0
+    ema: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,6 +64,20 @@ class Recipe(Optimization):
             )
         if self.patch < 8:
             raise ValueError(f"patch must be at least 8 pixels, got {self.patch}")
+        self._check_share("beyond", "drawn", "ema", "degraded")
+        self._check_finite("fourier")
+        if self.beyond and self.whole:
+            raise ValueError(
+                f"beyond must be 0 where scales are whole, got {self.beyond}"
+            )
+        self._check_scales()
+
+    @property
+    def highest(self) -> float:
+        """The highest scale of all."""
+        return self.scales[1] * (2 if self.beyond else 1)
+
+    def _check_scales(self) -> None:
         low, high = self.scales
         if not 1 <= low <= high:
             raise ValueError(
@@ -50,3 +85,9 @@ class Recipe(Optimization):
             )
         if self.whole and (low % 1 or high % 1):
             raise ValueError(f"scales must be whole numbers, got {self.scales}")
+        least = math.ceil(8 * self.highest)
+        if self.largest < least:
+            raise ValueError(
+                f"largest must be at least {least}, 8 small pixels at a scale of "
+                f"{self.highest:g}, got {self.largest}"
+            )

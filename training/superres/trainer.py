@@ -1,5 +1,6 @@
 """One step of training a network that enlarges, and one test."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,14 +11,21 @@ from torch.utils.data import DataLoader, Dataset
 from contconv import resize
 from contconv.metrics import psnr
 from training import processes
+from training.averaging import Average
 from training.batches import number
-from training.optimizers import learning_rate, new_optimizer
+from training.optimizers import learning_rate, new_optimizer, set_learning_rate
 from training.superres.crops import Crops
+from training.superres.drawings import drawings
 from training.superres.photographs import Photographs
 from training.superres.recipe import Recipe
+from training.superres.reference import CubicError
 
 TESTED = (2, 3, 4)
 TEST_SIDE = 144
+# Pages of text and line art.
+PAGES = 64
+# At this scale, balanced losses are as they are.
+_MIDDLE = 2.5
 
 
 class Trainer:
@@ -55,15 +63,18 @@ class Trainer:
         self.optimizer = new_optimizer(recipe, model)
         processes.check_shares(recipe.batch_size)
         own = processes.share(recipe.batch_size)
-        self._pairs = _Pairs(Crops(learned, recipe), own, self.steps, workers)
+        pages = drawings(PAGES, seed=recipe.seed) if recipe.drawn else None
+        crops = Crops(learned, recipe, pages)
+        self._pairs = _Pairs(crops, own, self.steps, workers)
+        self._cubic = CubicError(self.held_out) if recipe.balanced else None
+        self.average = Average(self.optimizer, recipe.ema)
         self._parallel = processes.parallel(self.model, device)
 
     def step(self, epoch: int, step: int) -> Tensor:
-        """Learn from one batch; returns its loss, the mean absolute error."""
+        """Learn from one batch; returns its loss."""
         recipe = self.recipe
         small, large = (_floats(one, self.device) for one in self._pairs(epoch, step))
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate(epoch, step)
+        set_learning_rate(self.optimizer, self.learning_rate(epoch, step))
         self.model.train()
         # For networks that draw random numbers themselves.
         torch.manual_seed(number(recipe.seed, epoch, step, 2 + processes.rank()))
@@ -73,6 +84,7 @@ class Trainer:
         share = len(small) / recipe.batch_size
         (loss * (share * processes.count())).backward()
         self.optimizer.step()
+        self.average.update(epoch * self.steps + step + 1)
         return processes.total((loss.detach() * share)[None])
 
     def _loss(self, small: Tensor, large: Tensor) -> Tensor:
@@ -81,7 +93,13 @@ class Trainer:
             if hasattr(self.model, "loss"):
                 return self.model.loss(small, large)  # type: ignore
             made = self._parallel(small, size=tuple(large.shape[2:])).float()
-        return (made - large).abs().mean()
+        loss = (made - large).abs().mean()
+        if self.recipe.fourier:
+            loss = loss + self.recipe.fourier * _spectral(made - large)
+        if self._cubic:
+            scale = math.sqrt(large[0, 0].numel() / small[0, 0].numel())
+            loss = loss * (self._cubic.at(_MIDDLE) / self._cubic.at(scale))
+        return loss
 
     def learning_rate(self, epoch: int, step: int) -> float:
         """The learning rate of a step."""
@@ -97,9 +115,10 @@ class Trainer:
         self.model.eval()
         own = processes.share(len(self.held_out))
         total = torch.zeros((), dtype=torch.float64, device=self.device)
-        for image in self.held_out[own]:
-            for factor in TESTED:
-                total += self._psnr(image, factor).sum()
+        with self.average.applied():
+            for image in self.held_out[own]:
+                for factor in TESTED:
+                    total += self._psnr(image, factor).sum()
         count = len(self.held_out) * len(TESTED)
         return {"psnr": processes.total(total).item() / count}
 
@@ -145,6 +164,11 @@ class _Batches(Dataset):
 
     def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
         return self.crops.batch(self.epoch, step, self.part)
+
+
+def _spectral(errors: Tensor) -> Tensor:
+    """The mean absolute value of the parts of the errors' spectra."""
+    return torch.view_as_real(torch.fft.rfft2(errors, norm="ortho")).abs().mean()
 
 
 def _floats(images: Tensor, device: torch.device) -> Tensor:

@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -26,15 +27,15 @@ def write_whole(
     Args:
         path: The file. Folders on the way are made.
         fill: Writes the content.
-        before: Where the old file goes; it is lost unless given.
+        before: Where the old file goes; it is lost unless given. There is no moment
+            without a target.
 
     Raises:
         OSError: If it cannot be written; a name that is too long, before anything is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = _mode(path)
-    # A short name: the target's may be as long as names can be.
-    partial = path.with_name(f"{secrets.token_hex(8)}.partial")
+    partial = _partial(path)
     descriptor = os.open(partial, _NEW, 0o666 if mode is None else 0o600)
     try:
         with open(descriptor, "wb") as file:
@@ -44,12 +45,31 @@ def write_whole(
             file.flush()
             os.fsync(file.fileno())
         if before and mode is not None:
-            os.replace(path, before)
+            _keep(path, before)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     sync(path.parent)
+
+
+def _partial(path: Path) -> Path:
+    # A short name: the target's may be as long as names can be.
+    return path.with_name(f"{secrets.token_hex(8)}.partial")
+
+
+def _keep(path: Path, before: Path) -> None:
+    """Give a file another name, too."""
+    kept = _partial(path)
+    try:
+        try:
+            os.link(path, kept)
+        except OSError:  # where a file has one name at most
+            shutil.copy2(path, kept)
+        os.replace(kept, before)
+    finally:
+        # Still there if both were names of one file already.
+        kept.unlink(missing_ok=True)
 
 
 def _mode(path: Path) -> int | None:

@@ -5,6 +5,8 @@ from fractions import Fraction
 from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias
 
+import torch
+
 from contconv._runtime.arguments import per_axis
 
 
@@ -33,7 +35,8 @@ class Placement(NamedTuple):
         """How many output pixels there are at a scale of ``up / down``."""
         over = down * self.parts
         size = (up * (in_size * self.parts + self.more) + over - 1) // over
-        if self.more < 0 and size < 1:
+        # In a graph that is exported it may be a symbol of any value.
+        if self.more < 0 and not torch.compiler.is_exporting() and size < 1:
             least = -self.more // self.parts + 1
             raise ValueError(
                 f"input must have at least {least} pixels on an axis for this padding, "

@@ -75,8 +75,8 @@ def _usual(problem: Problem) -> Engine:
 
 
 def _fastest(problem: Problem) -> tuple[Engine, Cost]:
-    if not native_engine.unsupported(problem):
-        # Where it runs it is rarely beaten, so that what the others cost is not asked.
+    if native_engine.is_by_axes(problem) and not native_engine.unsupported(problem):
+        # It is rarely beaten there, so that what the others cost is not asked.
         return native_engine, native_engine.cost(problem)
     able = [engine for engine in ENGINES.values() if not engine.unsupported(problem)]
     costs = [(engine, engine.cost(problem)) for engine in able]

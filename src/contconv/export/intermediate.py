@@ -2,7 +2,6 @@
 
 import ast
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,12 +14,8 @@ from contconv.nn.layer import ContinuousConv
 _SCOPES = "pkg.torch.onnx.name_scopes"
 
 
-def session(graph: str | bytes) -> Callable[[tuple[Any, ...]], list[Tensor]]:
-    """A function that runs a graph on the arguments of `TracedCall.forward`.
-
-    Args:
-        graph: A path, or the bytes of a file.
-    """
+def session(graph: bytes) -> Callable[[tuple[Any, ...]], list[Tensor]]:
+    """A function that runs a graph on the arguments of `TracedCall.forward`."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -47,7 +42,7 @@ def difference(actual: Tensor, expected: Tensor) -> float:
 
 
 def layer_that_differs(
-    path: Path, call: TracedCall, args: tuple[Any, ...], tolerance: float
+    content: bytes, call: TracedCall, args: tuple[Any, ...], tolerance: float
 ) -> str | None:
     """The first layer that gives something else than its values in the graph.
 
@@ -56,7 +51,7 @@ def layer_that_differs(
     """
     import onnx
 
-    graph = onnx.load(path)
+    graph = onnx.load_from_string(content)
     ends = _ends(graph.graph)
     expected = {n: v for n, v in _outputs(call, args).items() if n in ends}
     del graph.graph.output[:]

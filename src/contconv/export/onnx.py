@@ -3,24 +3,26 @@
 import copy
 import logging
 import operator
-import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-from contconv._files.whole import sync
+from contconv._files.whole import write_whole
 from contconv._grid.ratio import Scale, Size
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.shapes import no_type_check
 from contconv.export.layers import with_fixed_scales
 from contconv.export.traced import TracedCall, exported
 from contconv.export.verify import around, require, verify
+
+# Bytes; the numbers of the format are signed ones of 32 bits.
+_LARGEST = 2**31
 
 _AXES = {1: ("width",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 
@@ -78,15 +80,13 @@ def to_onnx(
     ndim = example.ndim - 2
     checks = [as_sizes(one, ndim, "sizes") for one in sizes or around(example)]
     call = TracedCall(with_fixed_scales(copy.deepcopy(model)).eval(), scale, size)
-    target = Path(path)
-    new = target.with_name(f"{target.name}.{os.getpid()}.partial")
-    try:
-        batches = _write(call, example, new)
-        verify(new, call, example, batches, checks, tolerance)
-        os.replace(new, target)
-    finally:
-        new.unlink(missing_ok=True)
-    sync(target.parent)
+
+    def fill(file: BinaryIO) -> None:
+        content, batches = _graph(call, example)
+        verify(content, call, example, batches, checks, tolerance)
+        file.write(content)
+
+    write_whole(Path(path), fill)
 
 
 def _check(model: Any, example: Any, tolerance: Any) -> None:
@@ -104,13 +104,20 @@ def _check(model: Any, example: Any, tolerance: Any) -> None:
             "example must be [n, c, *size] with 1 to 3 axes of at least 2 pixels, got "
             f"{tuple(example.shape)}"
         )
+    tensors = [*model.parameters(), *model.buffers()]
+    held = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    if held >= _LARGEST:
+        raise ValueError(
+            f"model has {held / 2**30:.1f} GiB of parameters, and an ONNX file holds "
+            "less than 2 GiB; export parts of it, or in half precision"
+        )
     if not tolerance > 0:
         raise ValueError(f"tolerance must be above 0, got {tolerance}")
 
 
 @torch.no_grad()
-def _write(call: TracedCall, example: Tensor, path: Path) -> tuple[int, ...]:
-    """The graph, in a file that is forced to the disk; and batches that it takes."""
+def _graph(call: TracedCall, example: Tensor) -> tuple[bytes, tuple[int, ...]]:
+    """The content of the file, and batches that it takes."""
     ndim, batch = example.ndim - 2, len(example)
     names = _AXES[ndim] if call.sized else ()
     with _quiet():
@@ -134,10 +141,7 @@ def _write(call: TracedCall, example: Tensor, path: Path) -> tuple[int, ...]:
                 f"what is around it: {error}"
             ) from error
     assert written is not None
-    written.save(path)
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
-    return batches
+    return written.model_proto.SerializeToString(), batches
 
 
 def _program(call: TracedCall, example: Tensor, batch: Any) -> ExportedProgram:

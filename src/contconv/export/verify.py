@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,14 +34,14 @@ def around(example: Tensor) -> list[Shape]:
 
 @torch.no_grad()
 def verify(
-    path: Path,
+    content: bytes,
     call: TracedCall,
     example: Tensor,
     batches: Sequence[int],
     sizes: Sequence[Shape],
     tolerance: float,
 ) -> None:
-    """Run a file and the model on random images of these sizes.
+    """Run a graph and the model on random images of these sizes.
 
     Raises:
         ValueError: If one cannot run, or they differ by more than the tolerance, as a
@@ -50,7 +49,7 @@ def verify(
             first layer that differs.
     """
     generator = torch.Generator().manual_seed(0)
-    run = _runner(path)
+    run = session(content)
     for i, shape in enumerate(sizes):
         batch = batches[i % len(batches)]
         image = torch.rand((batch, example.shape[1], *shape), generator=generator)
@@ -68,7 +67,7 @@ def verify(
         found = _compared(run, args, expected, tolerance)
         if found is not None:
             what, way_out = found
-            layer = layer_that_differs(path, call, args, tolerance)
+            layer = layer_that_differs(content, call, args, tolerance)
             first = "" if layer is None else f", first in layer {layer!r}"
             raise ValueError(f"{what}, on {where} pixels{first}; {way_out}")
 
@@ -78,7 +77,7 @@ def _compared(
 ) -> tuple[str, str] | None:
     """What is wrong with what the graph gives, and the way out; None if nothing is."""
     try:
-        actual = run(args)
+        actual = run(args)[0]
     except Exception as error:
         way_out = "give the model operations that work at every size"
         return f"ONNX Runtime cannot run the graph ({error})", way_out
@@ -91,9 +90,3 @@ def _compared(
         return None
     what = f"the graph differs from the model by {error:.2g} of the largest value"
     return what, f"tolerance is {tolerance:g}; raise it, or use float64"
-
-
-def _runner(path: Path) -> Any:
-    """A function that runs the file on the arguments of `TracedCall.forward`."""
-    run = session(str(path))
-    return lambda args: run(args)[0]

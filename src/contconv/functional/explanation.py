@@ -51,7 +51,7 @@ class Explanation:
     def __repr__(self) -> str:
         """The choice alone; ``print`` shows all engines."""
         ends = f"{self.input_shape} -> {self.output_shape}"
-        return f"<Explanation: {ends} by {self.engine!r} of {list(self.engines)}>"
+        return f"<Explanation: {ends} by {self.engine!r}>"
 
     def __str__(self) -> str:
         """The problem, the engines from fast to slow, and the choice."""

@@ -20,6 +20,13 @@ KernelFactory = Callable[[int, int, tuple[int, int]], ContinuousKernel]
 _GAIN = math.sqrt(2)
 
 
+# What comes after each convolution.
+_NORMS: dict[str | None, Callable[[int], tuple[nn.Module, ...]]] = {
+    None: lambda channels: (nn.ReLU(),),
+    "batch": lambda channels: (nn.BatchNorm2d(channels), nn.ReLU()),
+}
+
+
 class _Classifier(nn.Module):
     """Eight layers of convolutions down to a quarter of the size, then three linear."""
 
@@ -29,10 +36,19 @@ class _Classifier(nn.Module):
     classifier: nn.Sequential
 
     def __init__(
-        self, layers: Sequence[nn.Module], channels: int, hidden: int, classes: int
+        self,
+        layers: Sequence[nn.Module],
+        channels: int,
+        hidden: int,
+        classes: int,
+        norm: str | None,
     ) -> None:
         super().__init__()
-        activated = [part for layer in layers for part in (layer, nn.ReLU())]
+        if norm not in _NORMS:
+            raise ValueError(f"norm must be one of {tuple(_NORMS)}, got {norm!r}")
+        activated = [
+            part for layer in layers for part in (layer, *_NORMS[norm](channels))
+        ]
         self.features = nn.Sequential(*activated)
         self.classifier = nn.Sequential(
             nn.Flatten(),
@@ -64,6 +80,11 @@ class BaselineNet(_Classifier):
         hidden: Width of the linear layers between.
         in_channels: Channels of the images.
         classes: How many there are.
+        norm: Normalization after each convolution: ``"batch"``, or none, as in the
+            paper.
+
+    Raises:
+        ValueError: If the normalization is unknown.
 
     Example:
         >>> import torch
@@ -80,6 +101,7 @@ class BaselineNet(_Classifier):
         hidden: int = 128,
         in_channels: int = 3,
         classes: int = 10,
+        norm: str | None = None,
     ) -> None:
         widths = [in_channels, *[channels] * len(self.strides)]
         layers = [
@@ -88,7 +110,7 @@ class BaselineNet(_Classifier):
                 widths, widths[1:], self.strides, strict=False
             )
         ]
-        super().__init__(layers, channels, hidden, classes)
+        super().__init__(layers, channels, hidden, classes, norm)
 
 
 class CCNet(_Classifier):
@@ -111,6 +133,11 @@ class CCNet(_Classifier):
         hidden: Width of the linear layers between.
         in_channels: Channels of the images.
         classes: How many there are.
+        norm: Normalization after each convolution: ``"batch"``, or none, as in the
+            paper.
+
+    Raises:
+        ValueError: If the normalization is unknown, or there are not seven scales.
 
     Example:
         >>> import torch
@@ -129,6 +156,7 @@ class CCNet(_Classifier):
         hidden: int = 128,
         in_channels: int = 3,
         classes: int = 10,
+        norm: str | None = None,
     ) -> None:
         if scales is None:
             scales = [*equal(self.layers - 1, Fraction(1, self.shrinks)), 1]
@@ -140,7 +168,7 @@ class CCNet(_Classifier):
         first = nn.Conv2d(in_channels, channels, 3, padding=1)
         layers = [_continuous(channels, kernel, scale) for scale in scales]
         layers[-1].size = 8
-        super().__init__([first, *layers], channels, hidden, classes)
+        super().__init__([first, *layers], channels, hidden, classes, norm)
 
 
 def _continuous(

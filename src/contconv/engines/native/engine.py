@@ -1,8 +1,9 @@
-"""Separable convolution in C++: nothing between input and output but a few rows.
+"""Convolution in C++: nothing between input and output but a few rows.
 
 A thread owns a band of output rows. It holds the last few input rows, resampled along
 x, combines them along y for some pixels at a time, and multiplies those with the head
-while they are in the first cache; or the head comes first, or in between. Float32 and
+while they are in the first cache; or the head comes first, or in between. What is no
+product over the axes, and points, have a table for each pixel instead. Float32 and
 bfloat16, with sums in float32; other formats by conversion.
 """
 
@@ -13,11 +14,13 @@ from torch import Tensor
 
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.autograd import is_compiled, is_transformed
+from contconv._runtime.autograd import has_symbolic_sizes, is_compiled, is_transformed
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float
 from contconv.engines.native.gradients import separable
 from contconv.engines.native.library import Plan, missing, plan
+from contconv.engines.native.pixel_tables import MOST_KEPT, row_numbers
+from contconv.engines.native.pixelwise import apply_pixelwise
 from contconv.engines.native.tables import Tables, axis_tables
 from contconv.engines.problem import Cost, Problem
 from contconv.kernels import SeparableKernel
@@ -32,23 +35,20 @@ MOST_PIXELS = 2**31 - 1
 # two cores with AVX-512.
 _STEP, _NUMBER, _CALL = 0.105, 0.0066, 15_000
 
+# Of a table for each pixel: of a multiply-add with the neighbors, and with the head.
+_MOMENT, _MIX = 0.016, 0.0065
+
 _RANKS = ("ranks",)
 
 
 def unsupported(problem: Problem) -> list[str]:
-    image, kernel = problem.image, problem.kernel
+    image = problem.image
     reasons = []
     if image.device.type != "cpu" and not image.is_meta:
         reasons.append(f"needs a tensor on the CPU, got one on {image.device}")
     if image.dtype not in DTYPES:
         name = str(image.dtype).removeprefix("torch.")
         reasons.append(f"needs float32, bfloat16 or float16, got {name}")
-    if not is_separable(kernel):
-        reasons.append(
-            f"the basis of {type(kernel).__name__} is not a product over the axes"
-        )
-    if not isinstance(problem.grid, AxisGrid):
-        reasons.append("points are not the product of axes")
     if (most := _longest(problem)) > MOST_PIXELS:
         reasons.append(f"an axis has {most} pixels; at most {MOST_PIXELS} are counted")
     if torch.compiler.is_exporting():
@@ -62,12 +62,19 @@ def unsupported(problem: Problem) -> list[str]:
 
 def _longest(problem: Problem) -> int:
     """The pixels of the longest axis; 0 in a graph, where they may be symbols."""
-    if torch.compiler.is_compiling():
+    if has_symbolic_sizes():
         return 0
-    return max(*problem.grid.in_shape, *problem.grid.out_shape)
+    return max((*problem.grid.in_shape, *problem.grid.out_shape))
+
+
+def is_by_axes(problem: Problem) -> bool:
+    """Whether the axes are resampled one after the other."""
+    return isinstance(problem.grid, AxisGrid) and is_separable(problem.kernel)
 
 
 def cost(problem: Problem) -> Cost:
+    if not is_by_axes(problem):
+        return _pixelwise_cost(problem)
     assert isinstance(problem.grid, AxisGrid)
     assert isinstance(problem.kernel, SeparableKernel)
     ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
@@ -82,6 +89,28 @@ def cost(problem: Problem) -> Cost:
         memory=memory,
         time=(_CALL + _STEP * taken.steps + _NUMBER * problem.numbers)
         * (3.2 if problem.learns else 1),
+    )
+
+
+def _pixelwise_cost(problem: Problem) -> Cost:
+    """Of a table for each pixel."""
+    n, c = problem.image.shape[:2]
+    kernel, grid = problem.kernel, problem.grid
+    out_channels, _, rank = kernel.head.shape
+    pixels, in_pixels = n * problem.pixels, n * problem.image.shape[2:].numel()
+    moments = rank * c * grid.taps
+    mixed = rank * c * out_channels // problem.groups
+    table = row_numbers(problem) * grid.out_shape[0] if grid.out_shape else 0
+    price = pixels * (_MOMENT * moments + _MIX * mixed) + 20 * table
+    if problem.learns:
+        # The gradients of head and table, and the transposed convolution.
+        price += pixels * (2 * _MOMENT * moments + 2 * _MIX * mixed)
+        price += pixels * _MOMENT * moments + in_pixels * _MIX * mixed
+    held = table if problem.learns else min(table, 2 * MOST_KEPT)
+    return Cost(
+        multiply_adds=pixels * (moments + mixed),
+        memory=8 * held + 4 * min(problem.image.numel(), 2**21),
+        time=8 * _CALL + price + 0.3 * problem.numbers,
     )
 
 
@@ -109,8 +138,10 @@ def _ranks(kernel: SeparableKernel) -> tuple[int, ...]:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-    tables = axis_tables(problem)
-    return run(problem.image, problem.kernel.head, tables, problem.groups)
+    if is_by_axes(problem):
+        tables = axis_tables(problem)
+        return run(problem.image, problem.kernel.head, tables, problem.groups)
+    return apply_pixelwise(problem, *_as_taken(problem.image, problem.kernel.head))
 
 
 def run(
@@ -120,8 +151,13 @@ def run(
     groups: int,
 ) -> Float[Tensor, "n o *out_shape"]:
     """The output, from the tables of a problem."""
+    return separable(*_as_taken(image, head), tables, groups)
+
+
+def _as_taken(image: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+    """In formats that the library takes."""
     if image.dtype == torch.float16:
         image = image.float()
     if head.dtype != torch.float32 or not head.is_contiguous():
         head = head.to(torch.float32).contiguous()
-    return separable(image, head, tables, groups)
+    return image, head

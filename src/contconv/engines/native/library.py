@@ -10,6 +10,7 @@ from torch import Tensor
 
 from contconv._runtime.autograd import constant_in_graphs
 from contconv.engines.native.gradients import register_autograd
+from contconv.engines.native.pixelwise import register_pixelwise
 
 # What the library and this package have to agree on.
 INTERFACE = 1
@@ -41,6 +42,7 @@ def _missing() -> str | None:
         return reason
     _register_fakes()
     register_autograd()
+    register_pixelwise()
     return None
 
 

@@ -67,7 +67,10 @@ def cost(problem: Problem) -> Cost:
     copies = prod(problem.image.shape[:2]) * prod(read) + 2 * prod(problem.shape)
     work = _products_per_tap(problem) * _taps(plan) + weights * rank
     calls = prod([*map(len, plan)])
-    time = 155_000 * calls + 0.0065 * work + 0.023 * problem.numbers
+    # Filters that learn are made anew at each call.
+    time = (
+        155_000 * calls * (1 + problem.learns) + 0.0065 * work + 0.023 * problem.numbers
+    )
     if problem.image.device.type == "cuda":
         # cuDNN's on a large GPU: 30 us for a call, 20 fs for a multiply-add, 4 ps for a
         # number. They are estimates, beside those of `fused`; nothing was timed there.

@@ -6,11 +6,13 @@ from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.ratio import Ratio
 from contconv._runtime.shapes import Float
 from contconv.engines.linear import product
+from contconv.engines.native.library import missing
 from contconv.engines.weights import axis_weights
 from contconv.functional.conv import continuous_conv
 from contconv.kernels import SeparableKernel
 
-# Where it learns, patches up to this side are resampled by whole matrices.
+# Where it learns without the engine in C++, patches up to this side are resampled by
+# whole matrices.
 _SMALL = 64
 
 
@@ -25,11 +27,13 @@ def landed(
 ) -> Float[Tensor, "n o height width"]:
     """The features at a scale and a size; outside of them are zeros.
 
-    While the network learns from small patches, three products of matrices are nearly
-    twice as fast as the engine's many: they multiply by more zeros, but copy less.
-    Elsewhere it is always the same engine, so that tiles are what the whole is.
+    While the network learns, the fastest engine will do: that in C++ takes a quarter of
+    the time of others. Where it is missing, and patches are small, three products of
+    matrices are nearly twice as fast as an engine's many: they multiply by more zeros,
+    but copy less. Elsewhere it is always the same engine, so that tiles are what the
+    whole is.
     """
-    if learns and max(features.shape[2:]) <= _SMALL:
+    if learns and missing() is not None and max(features.shape[2:]) <= _SMALL:
         axes = resized_axes(features.shape[2:], kernel.kernel_size, ratios, size)
         grid = AxisGrid(axes, "zeros")
         return _by_matrices(features, kernel, grid) + bias[:, None, None]
@@ -39,7 +43,7 @@ def landed(
         scale=ratios,  # type: ignore
         size=size,
         bias=bias,
-        engine="separable",
+        engine="auto" if learns else "separable",
     )
 
 

@@ -1,0 +1,122 @@
+// The network: three graphs in ONNX Runtime, on a GPU where there is one.
+
+const GPU = { module: "ort.webgpu.min.mjs", wasm: "ort-wasm-simd-threaded.asyncify" };
+const CPU = { module: "ort.wasm.min.mjs", wasm: "ort-wasm-simd-threaded" };
+
+// A GPU whose output differs by more, of values in 0..1, is not used: a grey level.
+const TOLERANCE = 1 / 255;
+
+export class Network {
+  // `options.backend` is "webgpu" or "wasm", if only that may be used.
+  static async load(base, options = {}) {
+    const about = await (await fetch(new URL("model/about.json", base))).json();
+    const network = new Network();
+    Object.assign(network, { about, base, threads: options.threads });
+    network.bytes = {};
+    for (const name of ["encoder", "head", "kernel"]) {
+      const response = await fetch(new URL(`model/${name}.onnx`, base));
+      if (!response.ok) throw new Error(`model/${name}.onnx is not there (${response.status})`);
+      network.bytes[name] = new Uint8Array(await response.arrayBuffer());
+    }
+    const wanted = options.backend !== "wasm" && (await hasGpu());
+    if (wanted && (await network.tryGpu())) return network;
+    if (options.backend === "webgpu") throw new Error("there is no WebGPU that can be used");
+    await network.start(CPU);
+    network.sessions = await network.open(["wasm"]);
+    return network;
+  }
+
+  async start({ module, wasm }) {
+    const folder = new URL("ort/", this.base);
+    this.ort = await import(new URL(module, folder).href);
+    const { env } = this.ort;
+    env.wasm.wasmPaths = {
+      mjs: new URL(`${wasm}.mjs`, folder).href,
+      wasm: new URL(`${wasm}.wasm`, folder).href,
+    };
+    // Threads need memory that is shared, which pages get that are isolated.
+    const cores = Math.min(navigator.hardwareConcurrency ?? 1, 8);
+    env.wasm.numThreads = self.crossOriginIsolated ? (this.threads ?? cores) : 1;
+    env.logLevel = "error";
+    this.where = { backend: "wasm", threads: env.wasm.numThreads };
+  }
+
+  async open(executionProviders) {
+    const sessions = {};
+    for (const [name, bytes] of Object.entries(this.bytes)) {
+      sessions[name] = await this.ort.InferenceSession.create(bytes, { executionProviders });
+    }
+    return sessions;
+  }
+
+  // A GPU is used only where it gives what the processor gives, on a small picture.
+  async tryGpu() {
+    try {
+      await this.start(GPU);
+      this.sessions = await this.open(["wasm"]);
+      const image = Float32Array.from({ length: 3 * 24 * 24 }, (_, i) => ((i * 37) % 101) / 101);
+      const expected = await this.encode(image, 24, 24);
+      const exact = this.sessions;
+      this.sessions = await this.open(["webgpu", "wasm"]);
+      const found = await this.encode(image, 24, 24);
+      const size = Math.max(...expected.map(Math.abs), 1);
+      const error = Math.max(...expected.map((value, i) => Math.abs(value - found[i])));
+      for (const session of Object.values(exact)) await session.release();
+      if (!(error <= TOLERANCE * size)) return false;
+      this.where = { backend: "webgpu" };
+      return true;
+    } catch (error) {
+      console.warn("WebGPU is there, but cannot be used:", error);
+      return false;
+    }
+  }
+
+  tensor(data, ...shape) {
+    const type = data instanceof Int32Array ? "int32" : "float32";
+    return new this.ort.Tensor(type, data, shape);
+  }
+
+  // One call at a time: on a GPU, they would get into each other's way.
+  run(name, feeds) {
+    const call = async () => (await this.sessions[name].run(feeds)).output.getData();
+    this.last = (this.last ?? Promise.resolve()).then(call, call);
+    return this.last;
+  }
+
+  // Features [height, width, channels] of an image [3, height, width] in 0..1.
+  encode(image, height, width) {
+    return this.run("encoder", { image: this.tensor(image, 1, 3, height, width) });
+  }
+
+  // What cubic resizing lacks, [3, rows, columns].
+  land(features, shape, x, y, pixel) {
+    return this.run("head", {
+      features: this.tensor(features, ...shape),
+      x_source: this.tensor(x.source, ...x.shape),
+      x_distance: this.tensor(x.distance, ...x.shape),
+      x_weight: this.tensor(x.weight, ...x.shape),
+      y_source: this.tensor(y.source, y.shape[0], y.shape[2]),
+      y_distance: this.tensor(y.distance, ...y.shape),
+      y_weight: this.tensor(y.weight, ...y.shape),
+      y_rows: this.tensor(y.rows, y.rows.length),
+      pixel: this.tensor(Float32Array.from(pixel), 2),
+    });
+  }
+
+  // The filters that the page shows, [pairs, y, x], at distances in pixels.
+  filters(y, x, pixel) {
+    return this.run("kernel", {
+      y: this.tensor(Float32Array.from(y), y.length),
+      x: this.tensor(Float32Array.from(x), x.length),
+      pixel: this.tensor(Float32Array.from(pixel), 2),
+    });
+  }
+}
+
+async function hasGpu() {
+  try {
+    return Boolean(await navigator.gpu?.requestAdapter());
+  } catch {
+    return false;
+  }
+}

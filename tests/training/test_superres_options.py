@@ -1,0 +1,192 @@
+"""What training to enlarge can do beyond the plain: each option, and resumed."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from torch import nn
+
+from benchmarks.records import REPOSITORY
+from contconv import resize
+from contconv.models import SuperResolutionNet
+from contconv.models.superres.network import load
+from tests.training import command
+from tests.training.photographs import EVERY, photographs, small, write
+from training import log
+from training.errors import CheckpointError, DataError
+from training.superres.crops import Crops
+from training.superres.drawings import SIDE, drawings
+from training.superres.fit import fit
+from training.superres.photographs import Photographs
+from training.superres.reference import CubicError
+from training.superres.start import beginning
+
+
+def test_scales_beyond_the_highest():
+    """Up to twice as high, with smaller patches; the pairs still show the same."""
+    recipe = small(scales=(1.0, 3.0), patch=24, beyond=0.5, largest=72)
+    crops, highest = Crops(photographs(), recipe), 0
+    for step in range(20):
+        low, high = crops.batch(0, step, EVERY)
+        assert max(high.shape) <= 72
+        highest = max(highest, high.shape[2] / low.shape[2])
+        back = resize(low.float(), size=high.shape[2:])
+        assert (back - high).abs()[..., 10:-10, 10:-10].max() < 2
+    assert 4 < highest <= 6
+
+
+def test_text_and_line_art():
+    """The same from the same seed; some of the patches, and never both at once."""
+    pages = drawings(2, seed=3)
+    assert all(page.shape == (3, SIDE, SIDE) for page in pages)
+    assert drawings(2, seed=3).digest() == pages.digest()
+    assert drawings(1, seed=4).digest() != drawings(1, seed=3).digest()
+    assert drawings(1, seed=3, held_out=True).digest() != drawings(1, seed=3).digest()
+    black = Photographs((torch.zeros(3, 140, 140, dtype=torch.uint8),))
+    white = Photographs((torch.full((3, 140, 140), 255, dtype=torch.uint8),))
+    crops = Crops(black, small(drawn=0.25, batch_size=400, scales=(2, 2)), white)
+    values = crops.batch(0, 0, EVERY)[1].float().mean((1, 2, 3))
+    assert set(values.tolist()) == {0, 255}
+    assert 60 < (values == 255).sum() < 140
+
+
+def test_balanced_losses():
+    """Of cubic resizing the balanced loss is the same at scales of 1.5 and more."""
+    cubic = CubicError(photographs())
+    assert cubic.at(1.5) == cubic.at(1) == 0.5 / 255  # so smooth that nothing is lost
+    rough = Photographs((torch.randint(256, (3, 150, 150), dtype=torch.uint8),))
+    noise = CubicError(rough)
+    known = [noise.at(scale) for scale in (1.5, 2, 2.2, 3, 5, 8)]
+    assert known == sorted(known) and known[0] < known[-1]
+    assert noise.at(2) < noise.at(2.2) < noise.at(2.5)
+    large = rough[0][None]
+    back = resize(resize(large, scale=0.25).float(), size=150)[..., 3:147, 3:147]
+    error = (back - large[..., 3:147, 3:147]).abs().mean().item() / 255
+    assert noise.at(4) == pytest.approx(error, rel=0.05)
+
+
+def test_the_average_is_tested_and_kept():
+    """By hand: after each step, the average moves towards the parameters."""
+    seen, average = [], None
+
+    class Light(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.light = nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, images, *, size):
+            seen.append((self.training, self.light.item()))
+            return resize(images, size=size, antialias=False) + self.light
+
+    model = Light()
+    recipe = small(steps=6, lr=0.05, ema=0.6)
+    fit(model, photographs(), recipe, progress=False)
+    learned = [light for training, light in seen if training]
+    tested = [light for training, light in seen if not training]
+    for steps, light in enumerate(learned[1:], 1):
+        decay = min(0.6, (1 + steps) / (10 + steps))
+        average = light if average is None else average
+        average = decay * average + (1 - decay) * light
+        if steps == 3:
+            assert tested[0] == pytest.approx(average)
+    assert model.light.item() == tested[-1] != learned[-1]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"ema": 0.9, "balanced": True, "fourier": 0.1, "drawn": 0.3, "beyond": 0.2}],
+)
+def test_resumes_bit_for_bit(tmp_path, options):
+    recipe = small(steps=6, scales=(1, 2), **options)
+
+    def trained(folder, stop=None):
+        torch.manual_seed(0)
+        net, sources = SuperResolutionNet(4, 1), photographs()
+        if stop is not None:
+            hook = _stopping(net, stop)
+            with pytest.raises(InterruptedError):
+                fit(net, sources, recipe, folder=folder, progress=False, save_every=1)
+            hook.remove()
+            net = SuperResolutionNet(4, 1)
+        return fit(net, sources, recipe, folder=folder, resume=True, progress=False)
+
+    trained(tmp_path / "whole")
+    trained(tmp_path / "stopped", stop=5)
+    command.assert_same(tmp_path / "stopped", tmp_path / "whole")
+    with pytest.raises(CheckpointError, match="steps is 6 there, 8 here"):
+        fit(
+            SuperResolutionNet(4, 1),
+            photographs(),
+            small(steps=8, scales=(1, 2), **options),
+            folder=tmp_path / "whole",
+            resume=True,
+        )
+
+
+def _stopping(net, step):
+    """Let the network fail at a step."""
+    calls = iter(range(1000))
+
+    def hook(module, inputs, output):
+        if module.training and next(calls) == step:
+            raise InterruptedError
+
+    return net.register_forward_hook(hook)
+
+
+@pytest.mark.slow
+def test_goes_on_after_sigkill(tmp_path):
+    """The command, killed between two lines of its log, with all that is averaged."""
+    source = write(tmp_path / "set")
+    options = (
+        "--channels 4 --blocks 1 --epochs 2 --steps 12 --batch-size 3 --patch 12 "
+        "--scales 1 2 --held-out 1 --ema 0.9 --balanced --fourier 0.1 --degraded 0.5 "
+        "--beyond 0.2 --log-every 1 --save-every 2 --device cpu"
+    )
+    run = [sys.executable, "-m", "training.superres", str(source), *options.split()]
+    for name, kills in (("whole", ()), ("killed", (3, 8))):
+        out, kept = tmp_path / name, tmp_path / f"{name}.safetensors"
+        arguments = [*run, "--out", str(out), "--resume", "--weights", str(kept)]
+        for steps in kills:
+            process = subprocess.Popen(arguments, cwd=REPOSITORY)
+            while process.poll() is None and _steps(out) < steps:
+                time.sleep(0.005)
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
+        subprocess.run(arguments, cwd=REPOSITORY, check=True)
+    command.assert_same(tmp_path / "killed", tmp_path / "whole")
+    files = [tmp_path / f"{name}.safetensors" for name in ("whole", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def _steps(folder):
+    lines = log.read(folder / log.NAME)
+    return lines[-1]["steps"] if lines else 0
+
+
+def test_begins_with_a_trained_network(tmp_path):
+    """Deeper, it is the same function; another width is refused."""
+    path = tmp_path / "net.safetensors"
+    net = SuperResolutionNet(4, 3, refine_channels=5)
+    net.save(path)
+    images, own = torch.rand(1, 3, 9, 8), load(path)
+    expected = own(images, scale=2.3)
+    for blocks in (None, 3, 4, 7):
+        deeper = beginning(path, blocks=blocks)
+        assert len(deeper.encoder.blocks) == (blocks or 3)
+        assert deeper.training
+        torch.testing.assert_close(deeper.eval()(images, scale=2.3), expected)
+        deeper(images, scale=2.3).square().sum().backward()
+        known = [p.grad.abs().sum() > 0 for p in deeper.encoder.blocks.parameters()]
+        assert sum(known) >= 2 * (blocks or 3) + 4
+    with pytest.raises(ValueError, match=r"channels must be those of .*, 4, got 8"):
+        beginning(path, 8)
+    with pytest.raises(ValueError, match=r"blocks must be at least those .* 3, got 2"):
+        beginning(path, blocks=2)
+    with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
+        beginning(None, 0)
+    with pytest.raises(DataError, match="there are no weights at"):
+        beginning(tmp_path / "none.safetensors")

@@ -50,7 +50,9 @@ class Forward {
     if (s.order == Order::expand) {
       tile_pitch = round_up(shape.depth, V) + V;
       const int64_t tiles = larger(TILE_LEAST, TILE_NUMBERS / tile_pitch / MR);
-      tile_pixels = smaller(tiles * MR, larger(1, s.x.out));
+      // The parts of a row are alike: a short one would read all of the head for few pixels.
+      const int64_t parts = larger(1, (s.x.out + tiles * MR - 1) / (tiles * MR));
+      tile_pixels = larger(1, (s.x.out + parts - 1) / parts);
       tile = arena.take<Mix>(tile_pixels, tile_pitch);
     } else if (sizeof(Mix) == 2) {
       rounded_pitch = round_up(shape.depth + 1, V);

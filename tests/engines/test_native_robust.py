@@ -136,9 +136,11 @@ def test_a_library_cut_off_is_told(installed, part):
 
 
 def test_a_library_that_is_missing_or_of_another_version_is_told(installed):
-    module = installed / "__init__.py"
-    module.write_text(module.read_text().replace("INTERFACE = 1", "INTERFACE = 0"))
+    module, own = installed / "__init__.py", f"INTERFACE = {contconv_native.INTERFACE}"
+    text = module.read_text()
+    assert own in text
+    module.write_text(text.replace(own, "INTERFACE = 0"))
     assert "is of another version than contconv" in told(installed)
-    module.write_text(module.read_text().replace("INTERFACE = 0", "INTERFACE = 1"))
+    module.write_text(text)
     (installed / contconv_native.path().name).unlink()
     assert "contconv-native does not run here" in told(installed)

@@ -12,7 +12,7 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import ceilings, gpu, growth
+from benchmarks import ceilings, gpu, growth, warping
 from benchmarks import networks as networks_steps
 from benchmarks.check import changes
 from benchmarks.figures import draw_growth, draw_targets
@@ -87,6 +87,26 @@ def networks(
     measured = networks_steps.measure(steps, settings)
     Console().print(_table(measured, "baseline", "ps"))
     path = (out or (QUICK if quick else RESULTS)) / "networks.json"
+    write(path, settings, measured, time.perf_counter() - start)
+    print(path)
+
+
+@app.command
+def points(
+    *, quick: bool = False, rounds: int = Settings.rounds, out: Path | None = None
+) -> None:
+    """Time `warp`, the Internal-Net and points, over what PyTorch has.
+
+    Args:
+        quick: Only one case.
+        rounds: How often both take their turn.
+        out: The folder of the record; the committed one unless given.
+    """
+    start, settings = time.perf_counter(), Settings(rounds)
+    cases = warping.named()
+    measured = measure(cases[:1] if quick else cases, settings)
+    Console().print(_table(measured, "unit"))
+    path = (out or (QUICK if quick else RESULTS)) / "points.json"
     write(path, settings, measured, time.perf_counter() - start)
     print(path)
 

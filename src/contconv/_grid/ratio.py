@@ -8,6 +8,7 @@ from numbers import Rational, Real
 from typing import Any, NamedTuple, TypeAlias
 
 from contconv._runtime.arguments import per_axis
+from contconv._runtime.text import whole_text
 
 Scale: TypeAlias = Real | float | Sequence[Real | float]
 Size: TypeAlias = int | Sequence[int]
@@ -15,6 +16,9 @@ Size: TypeAlias = int | Sequence[int]
 
 # Floats become the nearest ratio with a denominator up to this.
 MAX_DENOMINATOR = 10**6
+
+# No axis of a pixel could be resized by larger terms: `Axis` multiplies them by sizes.
+_LARGEST = 2**58
 
 
 class Ratio(NamedTuple):
@@ -37,10 +41,10 @@ def as_ratio(scale: Any) -> Ratio:
         )
     if not isinstance(scale, Rational):
         return _nearest(float(scale))
-    if scale <= 0:
-        raise ValueError(f"scale must be positive and finite, got {scale}")
-    # A NumPy integer would stay one, and overflow where Python's grow.
-    return Ratio(int(scale.numerator), int(scale.denominator))
+    exact = Fraction(scale)
+    if exact <= 0:
+        raise ValueError(f"scale must be positive and finite, got {_text(exact)}")
+    return _checked(exact)
 
 
 @lru_cache(1024)
@@ -53,7 +57,23 @@ def _nearest(scale: float) -> Ratio:
             f"scale must be at least {1 / MAX_DENOMINATOR:g} as a float, got {scale}; "
             "pass a Fraction for a smaller one"
         )
-    return Ratio(near.numerator, near.denominator)
+    return _checked(near)
+
+
+def _checked(exact: Fraction) -> Ratio:
+    if max(exact.numerator, exact.denominator) > _LARGEST:
+        raise ValueError(
+            f"scale needs whole numbers beyond 64 bits, got {_text(exact)}; round it "
+            "with Fraction.limit_denominator(10**6), or ask for less"
+        )
+    # A NumPy integer would stay one, and overflow where Python's grow.
+    return Ratio(int(exact.numerator), int(exact.denominator))
+
+
+def _text(scale: Fraction) -> str:
+    if scale.denominator == 1:
+        return whole_text(scale.numerator)
+    return f"{whole_text(scale.numerator)}/{whole_text(scale.denominator)}"
 
 
 def _way_out(scale: Any) -> str:

@@ -12,7 +12,7 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import ceilings, gpu, growth
+from benchmarks import ceilings, gpu, growth, warping
 from benchmarks.check import changes
 from benchmarks.figures import draw_growth, draw_targets
 from benchmarks.parts import PARTS, RESULTS
@@ -68,6 +68,26 @@ def draw(*, records: Path = RESULTS, out: Path = FIGURES) -> None:
     """
     draw_growth(read(PARTS["growth"].record(records)), out / "growth.png")
     draw_targets(standing(records), out / "targets.png")
+
+
+@app.command
+def points(
+    *, quick: bool = False, rounds: int = Settings.rounds, out: Path | None = None
+) -> None:
+    """Time `warp`, the Internal-Net and points, over what PyTorch has.
+
+    Args:
+        quick: Only one case.
+        rounds: How often both take their turn.
+        out: The folder of the record; the committed one unless given.
+    """
+    start, settings = time.perf_counter(), Settings(rounds)
+    cases = warping.named()
+    measured = measure(cases[:1] if quick else cases, settings)
+    Console().print(_table(measured, "unit"))
+    path = (out or (QUICK if quick else RESULTS)) / "points.json"
+    write(path, settings, measured, time.perf_counter() - start)
+    print(path)
 
 
 @app.command

@@ -7,6 +7,7 @@ import sys
 
 import contconv_native
 import torch
+from sanitize_points import run_points
 
 from contconv.engines.native import tables
 from contconv.functional.call import as_call
@@ -65,7 +66,10 @@ if __name__ == "__main__":
     if os.environ.get(contconv_native.VARIABLE):
         with torch.no_grad():
             contconv_native.load()
-            print(contconv_native.instruction_set(), run_all(), "calls", flush=True)
+            done = run_all()
+            with torch.enable_grad():
+                done += run_points()
+            print(contconv_native.instruction_set(), done, "calls", flush=True)
     else:
         for name in contconv_native.compiled_sets():
             environment = {**os.environ, contconv_native.VARIABLE: name}

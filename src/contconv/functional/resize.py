@@ -1,6 +1,8 @@
 """resize: classical resizing, one axis at a time, bit for bit on 8-bit images."""
 
+from functools import partial
 from math import prod
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.padding import check_padding_mode
 from contconv._grid.placement import as_placements
 from contconv._grid.ratio import Scale, Size
+from contconv._runtime.cache import cached
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import is_channels_last, like_layout
 from contconv._runtime.shapes import Shaped, no_type_check
@@ -18,7 +21,10 @@ from contconv.functional.checks import as_kernel
 from contconv.functional.conv import apply_kernel
 from contconv.functional.folding import check_windows, folded
 from contconv.functional.nearest import along_axis, nearest_pixels
+from contconv.functional.resize_in_library import Plan, key_of, planned
+from contconv.functional.resize_in_library import resampled as in_library
 from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
+from contconv.functional.resize_taps import is_long, repeating_weights
 from contconv.functional.resize_traced import resampled_at_once
 from contconv.functional.rounding import rounded
 from contconv.kernels import (
@@ -75,10 +81,10 @@ def resize(
         size: Output pixels, for all axes or for each. `continuous_conv` says how scale
             and size go together; one of them has to be given.
         kernel: ``"box"``, ``"linear"``, ``"cubic"``, ``"lanczos2"``, ``"lanczos3"``,
-            ``"gaussian"`` (a standard deviation of half a pixel), or a kernel with a
-            single input and output channel. For masks and labels ``"nearest"``, which
-            takes the nearest pixel as it is, and of two at the same distance the later
-            one; antialias does not matter to it.
+            ``"sinc"``, ``"gaussian"`` (a standard deviation of half a pixel), or a
+            kernel with a single input and output channel. For masks and labels
+            ``"nearest"``, which takes the nearest pixel as it is, and of two at the
+            same distance the later one; antialias does not matter to it.
         antialias: Where an axis shrinks, stretch the kernel by ``1 / scale``, so that
             every input pixel counts.
         padding_mode: What lies outside the input, as in `continuous_conv`. Unless given
@@ -104,6 +110,44 @@ def resize(
         >>> resize(photo, scale=1 / 3).shape
         torch.Size([1, 3, 160, 214])
     """
+    options = (scale, size, kernel, antialias, padding_mode, align)
+    if (key := key_of(input, *options)) is not None:
+        plan = cached(key, ("resize",), partial(_planned, input, *options))
+        if plan is not None:
+            return like_layout(in_library(input, plan), input)
+    call = _checked(input, *options)
+    kernel, axes, modes = call.kernel, call.axes, call.modes
+    if call.labels:
+        return like_layout(nearest_pixels(input, axes, modes), input)
+    dtype = _dtype(input)
+    if isinstance(kernel, SeparableKernel) and call.is_product:
+        out = _axis_by_axis(input, kernel, axes, modes, dtype)
+    else:
+        mode = "symmetric" if "symmetric" in modes else modes[0]
+        out = _at_once(input.to(dtype), kernel, AxisGrid(axes, mode))
+        out = rounded(out) if input.dtype == torch.uint8 else out
+    return like_layout(out.to(input.dtype), input)
+
+
+class _Call(NamedTuple):
+    """The arguments of a call, checked."""
+
+    kernel: ContinuousKernel
+    axes: tuple[Axis, ...]
+    modes: list[str]
+    labels: bool
+    is_product: bool  # of one function per axis
+
+
+def _checked(
+    input: Tensor,
+    scale: Scale | None,
+    size: Size | None,
+    kernel: ContinuousKernel | str,
+    antialias: bool,
+    padding_mode: str | None,
+    align: str,
+) -> _Call:
     labels = isinstance(kernel, str) and kernel == "nearest"
     kernel = as_kernel("box" if labels else kernel, input)
     _check_input(input, kernel, labels)
@@ -115,22 +159,31 @@ def resize(
     antialias = antialias and not labels
     axes = resized_axes(input.shape[2:], widths, scale, size, antialias, places)
     modes = [padding_mode or _usual_mode(axis) for axis in axes]
+    product = is_separable(kernel) and kernel.head.shape[2] == 1
     if labels:
         _check_memory(input, axes, input.dtype)
-        return like_layout(nearest_pixels(input, axes, modes), input)
-    wide = torch.float64 if input.dtype == torch.uint8 else torch.float32
-    dtype = torch.promote_types(input.dtype, wide)
-    product = is_separable(kernel) and kernel.head.shape[2] == 1
+        return _Call(kernel, axes, modes, labels, product)
     for together in [[axis] for axis in axes] if product else [axes]:
         check_windows(together)
-    _check_memory(input, axes, dtype)
-    if isinstance(kernel, SeparableKernel) and product:
-        out = _axis_by_axis(input, kernel, axes, modes, dtype)
-    else:
-        mode = "symmetric" if "symmetric" in modes else modes[0]
-        out = _at_once(input.to(dtype), kernel, AxisGrid(axes, mode))
-        out = rounded(out) if input.dtype == torch.uint8 else out
-    return like_layout(out.to(input.dtype), input)
+    _check_memory(input, axes, _dtype(input))
+    return _Call(kernel, axes, modes, labels, product)
+
+
+def _dtype(input: Tensor) -> torch.dtype:
+    """In which numbers sums are taken."""
+    wide = torch.float64 if input.dtype == torch.uint8 else torch.float32
+    return torch.promote_types(input.dtype, wide)
+
+
+def _planned(input: Tensor, *options: Any) -> Plan | None:
+    """What the library does with these arguments; None if that is not for it."""
+    call = _checked(input, *options)
+    if call.labels or not (
+        isinstance(call.kernel, SeparableKernel) and call.is_product
+    ):
+        return None
+    copied = [_copies(call.kernel, axis) for axis in call.axes]
+    return planned(call.kernel, call.axes, call.modes, copied)
 
 
 def _usual_mode(axis: Axis) -> str:
@@ -159,8 +212,11 @@ def _axis_by_axis(
         dtype = torch.float64
     for i in order:
         grid = AxisGrid(axes, modes[i])
-        weights = normalized_weights(kernel, i, grid, dtype, image.device)
-        passes.append(Pass(first + i, folded(weights)))
+        given, weights = (kernel, i, grid, dtype, image.device), None
+        if is_long(image, axes, i):
+            weights = repeating_weights(*given)
+        weights = weights or folded(normalized_weights(*given))
+        passes.append(Pass(first + i, weights))
     traced = torch.compiler.is_compiling()
     out = (resampled_at_once if traced else resampled)(pixels, passes)
     return out.movedim(-1, 1) if last else out

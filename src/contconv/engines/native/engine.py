@@ -63,21 +63,31 @@ def is_by_axes(problem: Problem) -> bool:
 def cost(problem: Problem) -> Cost:
     if not is_by_axes(problem):
         return _pixelwise_cost(problem)
-    assert isinstance(problem.grid, AxisGrid)
-    assert isinstance(problem.kernel, SeparableKernel)
-    ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
-    n, out_channels = problem.image.shape[0], problem.out_channels
-    groups, in_channels = problem.groups, problem.kernel.head.shape[1]
-    out_channels //= groups
-    taken, memory = _plan(
-        problem.grid.axes, ranks, (n, groups, in_channels, out_channels)
-    )
+    taken, memory = _planned(problem)
     return Cost(
         multiply_adds=taken.multiply_adds,
         memory=memory,
         time=(_CALL + _STEP * taken.steps + _NUMBER * problem.numbers)
         * (3.2 if problem.learns else 1),
     )
+
+
+def plan_of(problem: Problem) -> Plan:
+    """The order of the steps where the axes are resampled one after the other."""
+    return _planned(problem)[0]
+
+
+def _planned(problem: Problem) -> tuple[Plan, int]:
+    assert isinstance(problem.grid, AxisGrid)
+    assert isinstance(problem.kernel, SeparableKernel)
+    ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
+    n, groups, in_channels = (
+        problem.image.shape[0],
+        problem.groups,
+        problem.kernel.head.shape[1],
+    )
+    channels = (n, groups, in_channels, problem.out_channels // groups)
+    return _plan(problem.grid.axes, ranks, channels)
 
 
 def _pixelwise_cost(problem: Problem) -> Cost:

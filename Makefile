@@ -95,6 +95,11 @@ docs: $(VENV)/.dev $(VENV)/.native
 site: docs
 	$(BIN)/python docs/demo/build.py docs/_build/html/demo
 
+# Built, and tried in a new environment; docs/releasing.md says what comes before and after.
+dist: $(VENV)/.dev
+	$(INSTALL) 'setuptools>=77'
+	bash .ci/dist $(BIN)/python
+
 # Overwrites the records and figures of the page on speed; take them on an otherwise
 # idle machine. `.venv/bin/python -m benchmarks draw` only draws the figures anew.
 bench: $(VENV)/.dev $(VENV)/.native
@@ -128,4 +133,4 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format
 
 clean:
-	rm -rf $(VENV) .venv-lowest .venv-newest out docs/_build
+	rm -rf $(VENV) .venv-lowest .venv-newest out dist docs/_build

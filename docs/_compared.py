@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from _markdown import table
+from _markdown import row
 from PIL import Image
 from skimage.data import astronaut
 from torch import Tensor
@@ -84,7 +84,7 @@ def _pillow(resample: Image.Resampling) -> Resizer:
 def _opencv(interpolation: int) -> Resizer:
     def call(image: Tensor, size: tuple[int, int]) -> Tensor:
         pixels = image[0].permute(1, 2, 0).contiguous().numpy()
-        out = cv2.resize(pixels, size[::-1], interpolation=interpolation)
+        out = cv2.resize(pixels, [size[1], size[0]], interpolation=interpolation)
         return torch.tensor(out).permute(2, 0, 1)[None]
 
     return call
@@ -194,7 +194,7 @@ def write_compared(folder: Path) -> None:
     """Write the table, measured now, to ``folder``."""
     head = ["theirs", "ours", *(f"float32, {name}" for name in SIZES)]
     head += [f"8 bits, {name}" for name in SIZES]
-    lines = table(head, (_row(pair) for pair in PAIRS))
+    lines = [row(*head), row(*["---"] * len(head)), *(row(*_row(p)) for p in PAIRS)]
     versions = f"PyTorch {torch.__version__.split('+')[0]}, Pillow {Image.__version__}"
     note = f"*Measured as this page was built: {versions}, OpenCV {cv2.__version__}.*"
     (folder / "compared.md").write_text("\n".join([*lines, "", note, ""]))

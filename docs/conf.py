@@ -63,7 +63,7 @@ nitpick_ignore_regex = [
     # What the layers share is private.
     (r"py:.*", r"contconv\.nn\.(layer\.)?ContinuousConv"),
     # The names that annotations use.
-    (r"py:.*", r"Float|Int|Num|Shaped|Figure|SubFigure"),
+    (r"py:.*", r"Float|Int|Num|Shaped|Scale|Figure|SubFigure"),
 ]
 intersphinx_mapping = write_inventories(DOCS / "generated")
 
@@ -147,10 +147,16 @@ def plain_types(
     return _plain(signature), _plain(returns)
 
 
+# What a scale may be; the page of the API says it once.
+_REAL = r"~?(numbers\.)?Real \| float"
+_SCALE = re.compile(rf"{_REAL} \| ~?(collections\.abc\.)?Sequence\[{_REAL}\]")
+
+
 def _plain(text: str | None) -> str | None:
     if text is None:
         return None
     text = re.sub(r"~?(jaxtyping\.|torch\.(?=Tensor))", "", text)
+    text = _SCALE.sub("Scale", text)
     # Public names of what private modules define, so that they become links.
     text = re.sub(r"(?<=\.)_\w+\.", "", text)
     return text.replace("~torch.", "torch.")

@@ -81,7 +81,7 @@ def restore(
             recipe or data set; network and optimizer are as they were.
     """
     path = newest(folder) or folder / NEWEST
-    tensors, notes = _read(path)
+    tensors, notes = read(path)
     saved = notes["identity"]
     _check_network(path, saved, identity)
     if differences := recipe_differences(saved, identity):
@@ -92,7 +92,7 @@ def restore(
     if saved["data"] != identity["data"]:
         raise CheckpointError(f"{path} was made with other images than these")
     bare(model).load_state_dict(_under("model.", tensors))
-    _set_optimizer(optimizer, tensors)
+    set_optimizer(optimizer, tensors)
     return _position(notes["position"])
 
 
@@ -111,13 +111,18 @@ def load_weights(path: Path, model: nn.Module) -> nn.Module:
     """
     if path.is_dir():
         path = newest(path) or path / NEWEST
-    tensors, notes = _read(path)
+    tensors, notes = read(path)
     _check_network(path, notes["identity"], network(model))
     bare(model).load_state_dict(_under("model.", tensors))
     return model
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a checkpoint, and its notes: format, position, identity.
+
+    Raises:
+        CheckpointError: If there is none, or it is damaged.
+    """
     try:
         tensors, notes = hashed_safetensors.read(path)
     except FileNotFoundError:
@@ -142,7 +147,8 @@ def _check_network(path: Path, saved: dict[str, Any], own: dict[str, Any]) -> No
         raise CheckpointError(f"{path} is of another network: {differences}")
 
 
-def _set_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+def set_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Give an optimizer the state that a checkpoint holds."""
     state: dict[int, dict[str, Tensor]] = {}
     for name, tensor in _under("optimizer.", tensors).items():
         index, key = name.split(".", 1)

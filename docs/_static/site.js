@@ -1,6 +1,7 @@
 // Wide figures and formulas become regions that keys can move, where they do not fit.
 function mark() {
-  for (const image of document.querySelectorAll(".bd-article p > img:only-child")) {
+  const drawn = ".bd-article p > img[src$='.png']:only-child";
+  for (const image of document.querySelectorAll(drawn)) {
     image.parentElement.classList.toggle("sideways", image.naturalWidth >= 900);
   }
   for (const box of document.querySelectorAll(".sideways, .bd-article div.math")) {
@@ -14,5 +15,20 @@ function mark() {
   }
 }
 
+// What the theme and Sphinx write that screen readers stumble over.
+function name() {
+  // The button says "Search Ctrl+K" by itself, and is called another name.
+  document.querySelector(".search-button-field")?.removeAttribute("aria-label");
+  for (const summary of document.querySelectorAll("li > details > summary")) {
+    const link = summary.closest("li").querySelector("a");
+    summary.setAttribute("aria-label", `Pages under ${link?.textContent ?? "this"}`);
+  }
+  // Parameters on lines of their own are a list of definitions without terms.
+  for (const part of document.querySelectorAll("dt.sig dl, dt.sig dl > dd")) {
+    part.setAttribute("role", "none");
+  }
+}
+
+document.addEventListener("DOMContentLoaded", name);
 window.addEventListener("load", mark);
 window.addEventListener("resize", mark);

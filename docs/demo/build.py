@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import graphs
+import onnx_files
 from PIL import Image
 from skimage import data as photographs
 
@@ -81,7 +81,7 @@ def sample() -> Image.Image:
 
 def write_model(folder: Path) -> None:
     """The graphs of the network that ships, and what the page has to know of it."""
-    about: dict[str, Any] = graphs.write(superres.load(), folder)
+    about: dict[str, Any] = onnx_files.write(superres.load(), folder)
     about["bytes"] = sum(path.stat().st_size for path in folder.glob("*.onnx"))
     if about["bytes"] > MOST_MODEL_BYTES:
         raise SystemExit(f"the graphs have {about['bytes']} bytes: too many for a page")

@@ -1,11 +1,11 @@
 // Keeps the page for use without a network, and marks it as isolated, so that threads
-// may share memory. FILES and VERSION are filled in when the page is built.
+// may share memory. The files and their version are filled in when the page is built. A
+// new version waits until no page is open that began with the old one.
 
 const FILES = [/* files */];
 const NAME = "contconv-demo-/* version */";
 
 self.addEventListener("install", (event) => {
-  self.skipWaiting();
   event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(FILES.map((file) => new Request(file, { cache: "reload" })))));
 });
 

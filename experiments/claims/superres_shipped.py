@@ -53,7 +53,7 @@ class Config:
         ("B100", None),
     )
     scales: tuple[Scales, ...] = SCALES
-    members: tuple[int, ...] = (2, 4, 8)
+    members: tuple[int, ...] = (4,)
     side: int = 1024
     scale: float = 2.7
 

@@ -10,7 +10,7 @@ from threading import Lock
 
 __all__ = ["VARIABLE", "compiled_sets", "instruction_set", "load", "path"]
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0.dev0"
 
 # The arguments of the operators: contconv takes a library with the one that it knows.
 INTERFACE = 3

@@ -8,6 +8,10 @@
 
 #include "call.h"
 
+#ifndef STABLE_TORCH_ERROR_CODE_CHECK  // before PyTorch 2.13
+#define STABLE_TORCH_ERROR_CODE_CHECK TORCH_ERROR_CODE_CHECK
+#endif
+
 namespace contconv {
 
 using torch::headeronly::ScalarType;

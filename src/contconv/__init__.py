@@ -28,7 +28,7 @@ from contconv.surgery import convert as convert
 from contconv.surgery import describe as describe
 from contconv.surgery import gradual as gradual
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.2.0.dev0"
 
 # Not `nn`: a star must not replace the `nn` of PyTorch.
 __all__ = [

@@ -21,7 +21,7 @@ from contconv_cli.sizes import as_wanted, joined
 MOST_PIXELS = 2**28
 
 Kernel = Literal[
-    "cubic", "linear", "box", "lanczos2", "lanczos3", "gaussian", "nearest"
+    "cubic", "linear", "box", "lanczos2", "lanczos3", "sinc", "gaussian", "nearest"
 ]
 Align = Literal["center", "edge", "first"]
 Edges = Literal["replicate", "symmetric", "reflect", "circular", "zeros"]

@@ -2,6 +2,7 @@
 
 import inspect
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -44,6 +45,22 @@ def test_resized_as_the_library_does(kind):
     else:
         expected = expected.clip(0, np.iinfo(dtype).max).astype(int)
         assert np.abs(made.astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("clear", [False, True], ids=["opaque", "alpha"])
+def test_16_bits_become_the_nearest_of_8(clear, tmp_path):
+    """Not by a shift, which is off by one for half of all values."""
+    values = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
+    planes = np.dstack([values, values.T, values[::-1]])
+    if clear:
+        planes = np.dstack([planes, values])
+    source, out = tmp_path / "in.png", tmp_path / "out.webp"
+    source.write_bytes(bytes(imagecodecs.png_encode(planes)))
+    assert samples.call("resize", source, out, "--scale", 1, "--quality", 100) == 0
+    made, expected = samples.pixels(out), np.rint(planes / 257)
+    # Below no opacity there is no colour.
+    assert np.array_equal(made[..., 3:], expected[..., 3:])
+    assert clear or np.array_equal(made, expected)
 
 
 def test_enlarged_by_a_network_that_is_cubic(kind, tmp_path):

@@ -44,12 +44,17 @@ def refusals(cases: dict[str, tuple[Any, str]]):
 
 
 NO_SCALE = "TypeError: scale must be an int, a float or a Fraction, or one of these "
+TERMS = "ValueError: scale needs whole numbers beyond 64 bits, got "
 PER_AXIS = "must be one value or one for each of the 2 axes, got "
 SCALES = {
     "zero": (0, "ValueError: scale must be positive and finite, got 0"),
     "negative": (-1.5, "ValueError: scale must be positive and finite, got -1.5"),
     "nan": (float("nan"), "ValueError: scale must be positive and finite, got nan"),
     "inf": (float("inf"), "ValueError: scale must be positive and finite, got inf"),
+    "large": (1e300, TERMS + "about 10^300; round it with Fraction.limit_denom"),
+    "larger than floats": (Fraction(10) ** 400, TERMS + "about 10^400;"),
+    "small": (Fraction(1, 10**5000), TERMS + "1/about 10^5000;"),
+    "long": (Fraction(10**19 + 1, 10**19), TERMS + "10000000000000000001/1000"),
     "one bad axis": ((2, -1), "ValueError: scale must be positive and finite, got -1"),
     "bool": (True, NO_SCALE + "per axis, got bool"),
     "string": ("2", NO_SCALE + "per axis, got str"),
@@ -69,6 +74,7 @@ SIZES = {
     "float": (3.0, "TypeError: {} must be a whole number, got 3.0 (float)"),
     "bool": (True, "TypeError: {} must be a whole number, got True (bool)"),
     "string": ("3", "TypeError: {} must be a whole number, got '3' (str)"),
+    "large": (10**30, "ValueError: {} must be below 2**63, got about 10^30"),
     "axes": ((3,), f"ValueError: {{}} {PER_AXIS}1: (3,)"),
 }
 
@@ -116,6 +122,10 @@ LAYERS: dict[str, tuple[dict[str, Any], str]] = {
     "out": (
         {"out_channels": -1},
         "ValueError: out_channels must be at least 1, got -1",
+    ),
+    "large": (
+        {"kernel_size": 10**5000},
+        "ValueError: kernel_size must be below 2**63, got about 10^5000",
     ),
     "float": (
         {"in_channels": 4.0},
@@ -248,7 +258,7 @@ def test_own_kernel(given, expected):
 
 
 EMPTY = "ValueError: input must have at least 1 channel, got 0"
-CLASSICAL = ["box", "cubic", "gaussian", "lanczos2", "lanczos3", "linear"]
+CLASSICAL = ["box", "cubic", "gaussian", "lanczos2", "lanczos3", "linear", "sinc"]
 KNOWN = f"unknown kernel 'cosine'; choose one of {CLASSICAL} or pass a ContinuousKernel"
 CLASS = (
     "kernel must be a ContinuousKernel or the name of a classical kernel, got ABCMeta"
@@ -264,10 +274,6 @@ EACH = "points must have one grid for each of the 2 images or one for all, got 3
 SCALED = (
     "ValueError: points say where to sample; leave out scale, size, padding, align "
     "and antialias"
-)
-LONG = (
-    "ValueError: resizing 6 pixels to 7 at a scale of 10000000000000000001/"
-    "10000000000000000000 needs whole numbers "
 )
 CALLS: dict[str, tuple[dict[str, Any], str]] = {
     "groups": (
@@ -300,7 +306,11 @@ CALLS: dict[str, tuple[dict[str, Any], str]] = {
     "points, scale": ({"points": POINTS, "scale": 2}, SCALED),
     "points, size": ({"points": POINTS, "size": 3}, SCALED),
     "points, antialias": ({"points": POINTS, "antialias": True}, SCALED),
-    "64 bits": ({"scale": Fraction(10**19 + 1, 10**19)}, LONG + "beyond 64 bits"),
+    "64 bits": (
+        {"scale": Fraction(2**57 + 1, 2**57)},
+        "ValueError: resizing 6 pixels to 7 at a scale of 144115188075855873/"
+        "144115188075855872 needs whole numbers beyond 64 bits",
+    ),
 }
 
 

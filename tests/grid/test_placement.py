@@ -90,7 +90,7 @@ def test_layer_keeps_it_at_other_scales():
 @pytest.mark.parametrize(
     "padding, error, words",
     [
-        (-1, ValueError, "padding must not be negative, got -1"),
+        (-1, ValueError, "padding must be at least 0, got -1"),
         (0.5, TypeError, "padding must be a whole number of pixels, .* got 0.5"),
         ((1, 1, 1), ValueError, "padding must be one value or one for each of the 2"),
     ],

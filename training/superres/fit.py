@@ -47,8 +47,8 @@ def fit(
 
     Returns:
         For each epoch: ``epoch`` (from 0), ``loss`` (the mean absolute error of values
-        in 0..1), ``psnr`` (in dB: of the held-out photographs, at scales of 2, 3 and 4,
-        luma, 8 bits), ``seconds``.
+        in 0..1, or what the recipe makes of it), ``psnr`` (in dB: of the held-out
+        photographs, at scales of 2, 3 and 4, luma, 8 bits), ``seconds``.
 
     Raises:
         CheckpointError, FloatingPointError, ModuleNotFoundError, Stopped, ValueError:

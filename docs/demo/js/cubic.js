@@ -30,9 +30,10 @@ export function cubic(picture, axes, window) {
   const rows = bottom - top;
   const columns = right - left;
   const line = new Float64Array(3 * width);
+  const reached = { from: x.source.at(0), to: x.source.at(-1) + 1 };
   const out = new Float32Array(3 * rows * columns);
   for (let row = 0; row < rows; row++) {
-    mix(line, data, width, y, 4 * row);
+    mix(line, data, width, reached, y, 4 * row);
     for (let column = 0; column < columns; column++) {
       const i = 4 * column;
       for (let channel = 0; channel < 3; channel++) {
@@ -47,11 +48,11 @@ export function cubic(picture, axes, window) {
   return out;
 }
 
-// One output row before it is resized along x.
-function mix(line, data, width, { source, weight }, i) {
+// One output row before it is resized along x, in the columns that are reached.
+function mix(line, data, width, reached, { source, weight }, i) {
   const from = [0, 1, 2, 3].map((tap) => 4 * width * source[i + tap]);
   const by = [0, 1, 2, 3].map((tap) => weight[i + tap] / 255);
-  for (let column = 0, to = 0; column < width; column++) {
+  for (let column = reached.from, to = 3 * column; column < reached.to; column++) {
     for (let channel = 0; channel < 3; channel++, to++) {
       const at = 4 * column + channel;
       line[to] =

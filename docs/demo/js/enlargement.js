@@ -7,6 +7,9 @@ import { grown, parts, strips } from "./tiles.js";
 // Features beyond this are made again for another size: they would not fit.
 const KEPT_BYTES = 320 * 2 ** 20;
 
+// Cubic output beyond this many pixels is computed twice, not kept.
+const KEPT_OUTPUT = 8e6;
+
 // How far a pixel of the network's last layer looks.
 const RING = 1;
 
@@ -33,9 +36,12 @@ export class Enlargement {
       strips: strips(part, axes, network.about.channels),
     }));
     const work = this.work(all);
+    const keeps = size.width * size.height <= KEPT_OUTPUT;
+    const bases = new Map();
     for (const part of all) {
       for (const window of part.strips) {
         const base = cubic(picture, four, window);
+        if (keeps) bases.set(window, base);
         yield { kind: "cubic", window, pixels: bytes(base), progress: work.done() };
       }
     }
@@ -43,7 +49,8 @@ export class Enlargement {
       const features = await this.features(part);
       yield { kind: "features", progress: work.done(work.encoding(part)) };
       for (const window of part.strips) {
-        const base = cubic(picture, four, window);
+        const base = bases.get(window) ?? cubic(picture, four, window);
+        bases.delete(window);
         await this.add(base, features, part, axes, window);
         yield { kind: "network", window, pixels: bytes(base), progress: work.done(area(window)) };
       }

@@ -33,8 +33,7 @@ for (const tab of tabs) {
 async function isolate() {
   if (!("serviceWorker" in navigator)) return;
   try {
-    await navigator.serviceWorker.register("service-worker.js");
-    await navigator.serviceWorker.ready;
+    await active(await navigator.serviceWorker.register("service-worker.js"));
   } catch (error) {
     console.warn("The page will not work offline:", error);
     return;
@@ -44,6 +43,20 @@ async function isolate() {
     location.reload();
     await new Promise(() => {});
   }
+}
+
+// Wait until a service worker is there, or could not be installed.
+function active({ active, waiting, installing }) {
+  const worker = installing ?? waiting;
+  if (active || !worker) return;
+  return new Promise((resolve, reject) => {
+    const look = () => {
+      if (worker.state === "activated") resolve();
+      if (worker.state === "redundant") reject(new Error("its files could not be kept"));
+    };
+    worker.addEventListener("statechange", look);
+    look();
+  });
 }
 
 // ?backend=wasm or webgpu, ?threads=2: for measurements.
@@ -62,4 +75,4 @@ engine.ready.then(({ where, about }) => {
   document.getElementById("about").textContent =
     `${Math.round(about.parameters / 1000)} thousand numbers, ${Math.round(about.bytes / 1000)} kB; ` +
     `computed by ONNX Runtime Web on ${place}.`;
-});
+}, () => {}); // both tabs tell

@@ -26,6 +26,8 @@ export class Stage {
     const sizes = this.sizes();
     if (!sizes || this.dragging) return;
     const stage = $("stage");
+    if (!stage.clientWidth) return; // the other tab is open
+    stage.classList.toggle("real", this.real);
     const room = { x: stage.clientWidth - 24, y: Math.max(200, 0.7 * innerHeight - 28) };
     const { width, height } = sizes;
     const fits = Math.min(room.x / width, room.y / height) * devicePixelRatio;

@@ -6,6 +6,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from contconv._runtime.text import whole_text
+
 IntOrTensor = TypeVar("IntOrTensor", int, Tensor)
 
 # Positions are int64: the largest term of Eq. 2 has to stay below 2**63.
@@ -49,9 +51,10 @@ class Axis:
         ) + abs(self.start or 0)
         if largest > _LARGEST_TERM:
             raise ValueError(
-                f"resizing {self.in_size} pixels to {self.out_size} at a scale of "
-                f"{self.up}/{self.down} needs whole numbers beyond 64 bits; ask for "
-                "fewer pixels, or round it with Fraction.limit_denominator(10**6)"
+                f"resizing {self.in_size} pixels to {whole_text(self.out_size)} at a "
+                f"scale of {whole_text(self.up)}/{whole_text(self.down)} needs whole "
+                "numbers beyond 64 bits; ask for fewer pixels, or round it with "
+                "Fraction.limit_denominator(10**6)"
             )
 
     @property

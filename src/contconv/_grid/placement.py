@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import torch
 
-from contconv._runtime.arguments import per_axis
+from contconv._runtime.arguments import as_count, per_axis
 
 
 class Placement(NamedTuple):
@@ -115,8 +115,7 @@ def as_placements(
                 "padding must be a whole number of pixels, one for all axes or for "
                 f"each, or None for a centred grid, got {value!r}"
             )
-        if value < 0:
-            raise ValueError(f"padding must not be negative, got {value}")
+        as_count(value, "padding")
     pairs = zip(kernel_size, map(int, values), strict=True)
     return tuple(conv_placement(width, pixels, pixels) for width, pixels in pairs)
 

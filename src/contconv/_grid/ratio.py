@@ -7,6 +7,7 @@ from numbers import Rational, Real
 from typing import Any, NamedTuple, TypeAlias
 
 from contconv._runtime.arguments import per_axis
+from contconv._runtime.text import whole_text
 
 Scale: TypeAlias = Real | float | Sequence[Real | float]
 Size: TypeAlias = int | Sequence[int]
@@ -14,6 +15,9 @@ Size: TypeAlias = int | Sequence[int]
 
 # Floats become the nearest ratio with a denominator up to this.
 MAX_DENOMINATOR = 10**6
+
+# No axis of a pixel could be resized by larger terms: `Axis` multiplies them by sizes.
+_LARGEST = 2**58
 
 
 class Ratio(NamedTuple):
@@ -32,19 +36,32 @@ def as_ratio(scale: Any) -> Ratio:
             "scale must be an int, a float or a Fraction, or one of these per axis, "
             f"got {type(scale).__name__}{_way_out(scale)}"
         )
-    if not math.isfinite(scale) or scale <= 0:
-        raise ValueError(f"scale must be positive and finite, got {scale}")
     if isinstance(scale, Rational):
         exact = Fraction(scale)
+        if exact <= 0:
+            raise ValueError(f"scale must be positive and finite, got {_text(exact)}")
     else:
+        if not math.isfinite(scale) or scale <= 0:
+            raise ValueError(f"scale must be positive and finite, got {scale}")
         exact = Fraction(float(scale)).limit_denominator(MAX_DENOMINATOR)
     if exact == 0:
         raise ValueError(
             f"scale must be at least {1 / MAX_DENOMINATOR:g} as a float, got {scale}; "
             "pass a Fraction for a smaller one"
         )
+    if max(exact.numerator, exact.denominator) > _LARGEST:
+        raise ValueError(
+            f"scale needs whole numbers beyond 64 bits, got {_text(exact)}; round it "
+            "with Fraction.limit_denominator(10**6), or ask for less"
+        )
     # A NumPy integer would stay one, and overflow where Python's grow.
     return Ratio(int(exact.numerator), int(exact.denominator))
+
+
+def _text(scale: Fraction) -> str:
+    if scale.denominator == 1:
+        return whole_text(scale.numerator)
+    return f"{whole_text(scale.numerator)}/{whole_text(scale.denominator)}"
 
 
 def _way_out(scale: Any) -> str:

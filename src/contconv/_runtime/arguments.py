@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from contconv._runtime.text import whole_text
+
 
 def per_axis(value: Any, ndim: int, name: str) -> tuple[Any, ...]:
     """``value`` once per axis: a single value is repeated, a sequence must fit."""
@@ -29,8 +31,8 @@ def as_whole(value: Any, name: str) -> int:
             f"{name} must be a whole number, got {value!r} ({type(value).__name__})"
         )
     if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}")
-    return int(value)
+        raise ValueError(f"{name} must be at least 1, got {whole_text(value)}")
+    return _below_64_bits(value, name)
 
 
 def as_sizes(size: Any, ndim: int, name: str = "size") -> tuple[int, ...]:
@@ -59,7 +61,13 @@ def as_count(value: Any, name: str) -> int:
             f"{name} must be a whole number, got {value!r} ({type(value).__name__})"
         )
     if value < 0:
-        raise ValueError(f"{name} must be at least 0, got {value}")
+        raise ValueError(f"{name} must be at least 0, got {whole_text(value)}")
+    return _below_64_bits(value, name)
+
+
+def _below_64_bits(value: Any, name: str) -> int:
+    if value >= 2**63:
+        raise ValueError(f"{name} must be below 2**63, got {whole_text(int(value))}")
     return int(value)
 
 

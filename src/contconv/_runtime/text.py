@@ -1,5 +1,6 @@
 """Numbers and paragraphs as people read them: bytes, counts, times, wrapped lines."""
 
+import math
 from collections.abc import Container, Iterable, Sequence
 from fractions import Fraction
 from itertools import zip_longest
@@ -47,6 +48,14 @@ def aligned(rows: Sequence[Sequence[str]], numbers: Container[str] = ()) -> list
 def scale_text(scale: Iterable[Fraction]) -> str:
     """A scale as decimals, once if all axes have the same."""
     return times(dict.fromkeys(map(decimal, scale)))
+
+
+def whole_text(number: int) -> str:
+    """A whole number; of one with many digits, about how many."""
+    if abs(number) < 10**20:
+        return str(number)
+    tens = round((abs(number).bit_length() - 0.5) * math.log10(2))
+    return f"about {'-' * (number < 0)}10^{tens}"
 
 
 def decimal(number: float | Fraction) -> str:

@@ -149,13 +149,19 @@ def normalized_weights(
     grid: AxisGrid,
     dtype: torch.dtype,
     device: torch.device,
+    outputs: range | None = None,
 ) -> NormalizedWeights:
-    """The weights of axis ``i``, whose kernel has a single function."""
+    """The weights of axis ``i``, whose kernel has a single function.
+
+    Those of all output pixels, or of some that follow each other.
+    """
     axis, known = grid.axes[i], kernel.axis_key(i)
-    use = ("weights", axis, grid.padding_mode, dtype, device)
+    if outputs is None:
+        outputs = range(axis.out_size)
+    use = ("weights", axis, outputs, grid.padding_mode, dtype, device)
     key = None if known is None else (known, *use)
-    make = partial(_normalized_weights, kernel, i, grid, dtype, device, key)
-    return cached(known, use, make, axis.out_size * axis.taps)
+    make = partial(_normalized_weights, kernel, i, grid, dtype, device, outputs, key)
+    return cached(known, use, make, len(outputs) * axis.taps)
 
 
 def _normalized_weights(
@@ -164,10 +170,11 @@ def _normalized_weights(
     grid: AxisGrid,
     dtype: torch.dtype,
     device: torch.device,
+    outputs: range,
     key: Hashable | None,
 ) -> NormalizedWeights:
     axis = grid.axes[i]
-    n = torch.arange(axis.out_size, device=device)
+    n = torch.arange(outputs.start, outputs.stop, device=device)
     tap = torch.arange(axis.taps, device=device)
     pixel = axis.first_neighbor(n)[:, None] + tap
     distance, weight = weigh(axis, n, pixel, dtype)

@@ -52,8 +52,8 @@ def continuous_conv(
         input: ``[n, c, *in]``, or ``[c, *in]`` without a batch, with as many axes
             ``in`` as the kernel has.
         kernel: A kernel, or the name of a classical one: ``"box"``, ``"linear"``,
-            ``"cubic"``, ``"lanczos2"``, ``"lanczos3"``, ``"gaussian"``. One with a
-            single input and output channel filters every channel alike.
+            ``"cubic"``, ``"lanczos2"``, ``"lanczos3"``, ``"sinc"``, ``"gaussian"``. One
+            with a single input and output channel filters every channel alike.
         scale: Output over input pixels, for all axes or for each. An int or a
             ``Fraction`` is taken exactly, a float to the nearest ratio with a
             denominator up to 10**6. 1 if neither scale, size nor points are given.

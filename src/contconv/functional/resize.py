@@ -24,6 +24,7 @@ from contconv.functional.nearest import along_axis, nearest_pixels
 from contconv.functional.resize_in_library import Plan, key_of, planned
 from contconv.functional.resize_in_library import resampled as in_library
 from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
+from contconv.functional.resize_taps import is_long, repeating_weights
 from contconv.functional.resize_traced import resampled_at_once
 from contconv.functional.rounding import rounded
 from contconv.kernels import (
@@ -80,10 +81,10 @@ def resize(
         size: Output pixels, for all axes or for each. `continuous_conv` says how scale
             and size go together; one of them has to be given.
         kernel: ``"box"``, ``"linear"``, ``"cubic"``, ``"lanczos2"``, ``"lanczos3"``,
-            ``"gaussian"`` (a standard deviation of half a pixel), or a kernel with a
-            single input and output channel. For masks and labels ``"nearest"``, which
-            takes the nearest pixel as it is, and of two at the same distance the later
-            one; antialias does not matter to it.
+            ``"sinc"``, ``"gaussian"`` (a standard deviation of half a pixel), or a
+            kernel with a single input and output channel. For masks and labels
+            ``"nearest"``, which takes the nearest pixel as it is, and of two at the
+            same distance the later one; antialias does not matter to it.
         antialias: Where an axis shrinks, stretch the kernel by ``1 / scale``, so that
             every input pixel counts.
         padding_mode: What lies outside the input, as in `continuous_conv`. Unless given
@@ -211,8 +212,11 @@ def _axis_by_axis(
         dtype = torch.float64
     for i in order:
         grid = AxisGrid(axes, modes[i])
-        weights = normalized_weights(kernel, i, grid, dtype, image.device)
-        passes.append(Pass(first + i, folded(weights)))
+        given, weights = (kernel, i, grid, dtype, image.device), None
+        if is_long(image, axes, i):
+            weights = repeating_weights(*given)
+        weights = weights or folded(normalized_weights(*given))
+        passes.append(Pass(first + i, weights))
     traced = torch.compiler.is_compiling()
     out = (resampled_at_once if traced else resampled)(pixels, passes)
     return out.movedim(-1, 1) if last else out

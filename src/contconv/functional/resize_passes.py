@@ -15,6 +15,7 @@ from contconv._runtime.autograd import is_transformed
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float, Num
 from contconv.engines.weights import NormalizedWeights, padded
+from contconv.functional.resize_taps import MANY_LINES, Repeating, by_periods, by_taps
 from contconv.functional.rounding import rounded, whole_weights
 
 # Pixels of at most so many numbers are put side by side, into a larger matrix.
@@ -174,34 +175,41 @@ def _times(
     return torch.bmm(block.expand(len(data), -1, -1), data)
 
 
-# Lines from which on blocks are faster than taps.
-_MANY_LINES = 64
-
-
 class Pass(NamedTuple):
     """A dimension of an image, and the weights to resample it with."""
 
     dim: int
-    weights: NormalizedWeights
+    weights: NormalizedWeights | Repeating
 
 
 def resampled(
     image: Num[Tensor, "*in_shape"], passes: Sequence[Pass]
 ) -> Num[Tensor, "*out_shape"]:
     """The image after all passes; 8-bit images are rounded after each."""
-    fast = [
-        suits_blocks(image, dim) and not _is_learned(weights.values)
-        for dim, weights in passes
-    ]
-    out = image
-    for suits, (dim, weights) in zip(fast, passes, strict=True):
-        out = (by_blocks if suits else by_taps)(out, dim, weights)
-    if any(fast) and not _is_finite(min(image, out, key=Tensor.numel)):
+    suits, out = False, image
+    for dim, weights in passes:
+        if isinstance(weights, Repeating) or not _suits(image, dim, weights):
+            out = _tap_by_tap(out, dim, weights)
+        else:
+            suits, out = True, by_blocks(out, dim, weights)
+    if suits and not _is_finite(min(image, out, key=Tensor.numel)):
         # A block's zeros, too, would make NaN of an infinity.
         out = image
         for dim, weights in passes:
-            out = by_taps(out, dim, weights)
+            out = _tap_by_tap(out, dim, weights)
     return out
+
+
+def _tap_by_tap(
+    image: Tensor, dim: int, weights: NormalizedWeights | Repeating
+) -> Tensor:
+    if isinstance(weights, Repeating):
+        return by_periods(image, dim, weights)
+    return by_taps(image, dim, weights)
+
+
+def _suits(image: Tensor, dim: int, weights: NormalizedWeights) -> bool:
+    return suits_blocks(image, dim) and not _is_learned(weights.values)
 
 
 def suits_blocks(image: Tensor, dim: int) -> bool:
@@ -210,22 +218,8 @@ def suits_blocks(image: Tensor, dim: int) -> bool:
         not is_transformed()
         and image.device.type == "cpu"
         and type(image) in (Tensor, torch.nn.Parameter)
-        and image.numel() >= _MANY_LINES * image.shape[dim]
+        and image.numel() >= MANY_LINES * image.shape[dim]
     )
-
-
-def by_taps(
-    image: Num[Tensor, "*in_shape"], dim: int, weights: NormalizedWeights
-) -> Num[Tensor, "*out_shape"]:
-    """Resample an axis by operations that all of torch can follow."""
-    source, values = padded(weights)
-    shape = [1] * image.ndim
-    shape[dim] = -1
-    out = image.index_select(dim, source[:, 0]) * values[:, 0].view(shape)
-    for tap in range(1, source.shape[1]):
-        near = image.index_select(dim, source[:, tap])
-        out = out + near * values[:, tap].view(shape)
-    return (rounded(out) if image.dtype == torch.uint8 else out).to(image.dtype)
 
 
 def _is_learned(values: Tensor) -> bool:

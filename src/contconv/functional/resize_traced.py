@@ -8,6 +8,7 @@ from torch import Tensor
 from contconv._runtime.shapes import Num
 from contconv.engines.weights import padded
 from contconv.functional.resize_passes import Pass
+from contconv.functional.resize_taps import Repeating
 from contconv.functional.rounding import rounded
 
 
@@ -19,6 +20,7 @@ def resampled_at_once(
     No loop runs over the taps: their number may be a symbol.
     """
     for dim, weights in passes:
+        assert not isinstance(weights, Repeating)
         source, values = padded(weights)
         near = image.index_select(dim, source.flatten()).unflatten(dim, source.shape)
         shape = [1] * near.ndim

@@ -1,5 +1,6 @@
 """Kernels: filters as functions of sub-pixel distance."""
 
+from contconv.kernels.bandlimited import BandlimitedKernel as BandlimitedKernel
 from contconv.kernels.base import ContinuousKernel as ContinuousKernel
 from contconv.kernels.base import SeparableKernel as SeparableKernel
 from contconv.kernels.classical import BoxKernel as BoxKernel
@@ -10,4 +11,5 @@ from contconv.kernels.classical import LinearKernel as LinearKernel
 from contconv.kernels.cosine import CosineKernel as CosineKernel
 from contconv.kernels.head import initialise_head as initialise_head
 from contconv.kernels.mlp import MLPKernel as MLPKernel
+from contconv.kernels.sinc import SincKernel as SincKernel
 from contconv.kernels.spline import SplineKernel as SplineKernel

@@ -33,7 +33,7 @@ class ClassicalKernel(ContinuousKernel, ABC):
         """What the class is called with for the same kernel; as in JSON."""
 
 
-def _as_axes(ndim: Any) -> int:
+def as_axes(ndim: Any) -> int:
     """How many axes, or an error that says how many there may be."""
     if as_whole(ndim, "ndim") > 3:
         raise ValueError(f"ndim must be 1 to 3, got {ndim}")
@@ -45,7 +45,7 @@ class BoxKernel(ClassicalKernel, SeparableKernel):
 
     @no_type_check
     def __init__(self, width: int = 1, *, ndim: int = 2) -> None:
-        super().__init__((as_whole(width, "width"),) * _as_axes(ndim))
+        super().__init__((as_whole(width, "width"),) * as_axes(ndim))
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
@@ -67,7 +67,7 @@ class LinearKernel(ClassicalKernel, SeparableKernel):
 
     @no_type_check
     def __init__(self, *, ndim: int = 2) -> None:
-        super().__init__((2,) * _as_axes(ndim))
+        super().__init__((2,) * as_axes(ndim))
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
@@ -85,7 +85,7 @@ class LinearKernel(ClassicalKernel, SeparableKernel):
 
 
 class CubicKernel(ClassicalKernel, SeparableKernel):
-    """Cubic convolution (Keys, 1981, Eq. 4), 4 pixels wide.
+    """Cubic convolution, 4 pixels wide (Keys 1981, his fourth equation).
 
     Args:
         a: The free parameter: the slope at 1 pixel. -1/2 in MATLAB and Pillow, and in
@@ -95,7 +95,7 @@ class CubicKernel(ClassicalKernel, SeparableKernel):
 
     @no_type_check
     def __init__(self, a: float = -0.5, *, ndim: int = 2) -> None:
-        super().__init__((4,) * _as_axes(ndim))
+        super().__init__((4,) * as_axes(ndim))
         if not math.isfinite(a):
             raise ValueError(f"a must be finite, got {a}")
         self.a = a
@@ -123,14 +123,14 @@ class LanczosKernel(ClassicalKernel, SeparableKernel):
 
     @no_type_check
     def __init__(self, lobes: int = 3, *, ndim: int = 2) -> None:
-        super().__init__((2 * as_whole(lobes, "lobes"),) * _as_axes(ndim))
+        super().__init__((2 * as_whole(lobes, "lobes"),) * as_axes(ndim))
         self.lobes = lobes
 
     def axis_basis(
         self, distance: Float[Tensor, "*batch"], axis: int
     ) -> Float[Tensor, "*batch rank"]:
         """``sinc(d) sinc(d / lobes)``."""
-        values = _sinc(distance) * _sinc(distance / self.lobes)
+        values = sinc(distance) * sinc(distance / self.lobes)
         return torch.where(distance.abs() < self.lobes, values, 0.0)[..., None]
 
     def axis_constants(self, axis: int) -> Hashable:
@@ -142,7 +142,7 @@ class LanczosKernel(ClassicalKernel, SeparableKernel):
         return {"lobes": self.lobes, "ndim": self.ndim}
 
 
-def _sinc(x: Tensor) -> Tensor:
+def sinc(x: Tensor) -> Tensor:
     """``sin(pi x) / (pi x)``, by its series around zero.
 
     The second derivative of `torch.sinc` is NaN at zero, and cancels near it.
@@ -175,7 +175,7 @@ class GaussianKernel(ClassicalKernel):
         if kernel_size is not None:
             kernel_size = as_support(kernel_size)
             ndim = len(kernel_size)
-        matrix = _as_covariance(covariance, _as_axes(ndim))
+        matrix = _as_covariance(covariance, as_axes(ndim))
         if kernel_size is None:
             variances = [row[i] for i, row in enumerate(matrix)]
             kernel_size = [math.ceil(6 * math.sqrt(value)) for value in variances]

@@ -1,6 +1,7 @@
 """The head of a learned kernel, and how it is initialised."""
 
 import math
+from math import prod
 from typing import Any
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from contconv._runtime.arguments import as_whole
 from contconv._runtime.numberless import has_numbers
+from contconv._runtime.text import times
 from contconv.kernels.base import ContinuousKernel, is_separable
 from contconv.kernels.orthonormal_cosines import cosines
 
@@ -16,6 +18,9 @@ DEFAULT_GAIN = 1 / math.sqrt(3)
 
 # Sub-pixel positions per pixel and axis at which the basis is examined, by dimensions.
 _SAMPLES = {1: 32, 2: 8, 3: 4}
+
+# Values of the basis that are examined at once, where it is no product of axes.
+_MOST_FITTED = 2**25
 
 # Directions in which the basis varies less than this (relative, squared) start at zero:
 # they would need weights so large that the first steps of training diverge.
@@ -90,20 +95,46 @@ def initialise_head(kernel: ContinuousKernel, gain: float = DEFAULT_GAIN) -> Non
     head = kernel.head
     if not has_numbers(head):
         return
+    fits = []
     if is_separable(kernel):
-        fit = torch.ones(1, 1, dtype=torch.float64, device=head.device)
+        # Never as one matrix: 200 x 200 pixels would take 12 GiB.
         for axis, width in enumerate(kernel.kernel_size):
+            check_fit(kernel, (width,), width)
             points = support_points((width,), head.device)
             basis = kernel.axis_basis(points[:, 0], axis)
-            fit = torch.kron(fit, _fit(basis, _random_functions(points, (width,))))
+            fits.append(_fit(basis, _random_functions(points, (width,))))
     else:
+        check_fit(kernel, kernel.kernel_size, prod(kernel.kernel_size))
         points = support_points(kernel.kernel_size, head.device)
         functions = _random_functions(points, kernel.kernel_size)
-        fit = _fit(kernel.basis(points), functions)
-    draws = torch.randn(
-        (*head.shape[:2], fit.shape[1]), dtype=fit.dtype, device=fit.device
+        fits.append(_fit(kernel.basis(points), functions))
+    counts = [fit.shape[1] for fit in fits]
+    drawn = torch.randn(
+        (*head.shape[:2], prod(counts)), dtype=torch.float64, device=head.device
     )
-    head.copy_(gain / math.sqrt(head.shape[1]) * draws @ fit.T)
+    drawn = drawn.unflatten(2, counts)
+    for axis, fit in enumerate(fits, 2):
+        drawn = (drawn.movedim(axis, -1) @ fit.T).movedim(-1, axis)
+    head.copy_(gain / math.sqrt(head.shape[1]) * drawn.flatten(2))
+
+
+def check_fit(
+    kernel: ContinuousKernel, pixels: tuple[int, ...], functions: int
+) -> None:
+    """Raise ValueError where a fit of so many functions takes too long.
+
+    Args:
+        kernel: What is fitted.
+        pixels: The axes of its support over which they are fitted together.
+        functions: How many at once.
+    """
+    if _SAMPLES[len(pixels)] ** len(pixels) * prod(pixels) * functions > _MOST_FITTED:
+        raise ValueError(
+            f"kernel_size {times(kernel.kernel_size)} is too large for "
+            f"{type(kernel).__name__}: {functions} functions would take too long to "
+            "fit; make it smaller, or take another kernel: CosineKernel may have 1000 "
+            "pixels an axis, SplineKernel any number"
+        )
 
 
 def _random_functions(points: Tensor, kernel_size: tuple[int, ...]) -> Tensor:

@@ -13,6 +13,7 @@ from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.kernels.head import (
     DEFAULT_GAIN,
+    check_fit,
     initialise_head,
     new_head,
     support_points,
@@ -33,7 +34,7 @@ _RCOND = 1e-6
 
 
 class MLPKernel(LearnedKernel):
-    """The Internal-Net (Sec. 3, Fig. 2): 1x1 layers and ReLU on each distance.
+    """The paper's Internal-Net: 1x1 layers and ReLU on each distance (Fig. 2).
 
     The network's last layer, from its last hidden layer to the weights, is a product of
     two: a narrow linear layer, whose output is the basis (with a constant, for the
@@ -54,7 +55,8 @@ class MLPKernel(LearnedKernel):
     Raises:
         TypeError: If ``widths`` are not a sequence of whole numbers.
         ValueError: If ``widths`` are fewer than two, or the last exceeds the one
-            before.
+            before; or so many that fitting them to the support would
+            take too long.
 
     Example:
         >>> kernel = MLPKernel(3, 8, (4, 4), widths=(32, 12))
@@ -76,6 +78,8 @@ class MLPKernel(LearnedKernel):
     ) -> None:
         super().__init__(kernel_size)
         self.widths = _as_widths(self.kernel_size, widths)
+        if has_numbers(torch.empty(0, device=device)):
+            check_fit(self, self.kernel_size, max(self.widths))
         sizes = (self.ndim, *self.widths)
         self.layers = nn.ModuleList(
             nn.Linear(fan_in, fan_out, device=device, dtype=dtype)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from contconv.kernels.bandlimited import BandlimitedKernel
 from contconv.kernels.base import ContinuousKernel
 from contconv.kernels.classical import (
     BoxKernel,
@@ -15,10 +16,12 @@ from contconv.kernels.classical import (
 from contconv.kernels.cosine import CosineKernel
 from contconv.kernels.learned import LearnedKernel
 from contconv.kernels.mlp import MLPKernel
+from contconv.kernels.sinc import SincKernel
 from contconv.kernels.spline import SplineKernel
 
 # The learned kernels: what layers, `convert`, `gradual`, `save` and `load` know.
 LEARNED: dict[str, type[LearnedKernel]] = {
+    "bandlimited": BandlimitedKernel,
     "cosine": CosineKernel,
     "mlp": MLPKernel,
     "spline": SplineKernel,
@@ -35,6 +38,7 @@ CLASSICAL: dict[str, Callable[[int], ClassicalKernel]] = {
     "cubic": lambda ndim: CubicKernel(ndim=ndim),
     "lanczos2": lambda ndim: LanczosKernel(2, ndim=ndim),
     "lanczos3": lambda ndim: LanczosKernel(3, ndim=ndim),
+    "sinc": lambda ndim: SincKernel(ndim=ndim),
     "gaussian": _GAUSSIANS.__getitem__,
 }
 

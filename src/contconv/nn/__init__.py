@@ -1,5 +1,6 @@
 """Layers, and networks of them at other scales."""
 
+from contconv.nn.alias_free import AliasFree as AliasFree
 from contconv.nn.conv import ContinuousConv1d as ContinuousConv1d
 from contconv.nn.conv import ContinuousConv2d as ContinuousConv2d
 from contconv.nn.conv import ContinuousConv3d as ContinuousConv3d

@@ -53,8 +53,9 @@ class ContinuousConv2d(ContinuousConv):
         align: Where the grid lies without padding: ``"center"``, both extents centred;
             ``"edge"``, the first boundary of the output on that of the input;
             ``"first"``, the first pixel on the first.
-        engine: How to compute it: ``"auto"``, or by name: ``"periodic"``,
-            ``"fused"``, ``"separable"``, ``"factored"`` or ``"reference"``.
+        engine: How to compute it: ``"auto"``, or by name: ``"native"``,
+            ``"periodic"``, ``"fused"``, ``"separable"``, ``"factored"`` or
+            ``"reference"``.
         device: Where the parameters live.
         dtype: The dtype of the parameters.
 

@@ -12,6 +12,12 @@ from contconv._runtime.text import scale_text
 from contconv.kernels.names import LEARNED
 from contconv.nn.layer import ContinuousConv
 from contconv.nn.observe import Call, Shape, first_calls, observed
+from contconv.surgery.antialias import (
+    activations,
+    after_maximum,
+    antialiased,
+    padding_of,
+)
 from contconv.surgery.conversion import (
     Conversion,
     Row,
@@ -35,6 +41,7 @@ def convert(
     init: str = "fit",
     align: str = "keep",
     kernel: str = "cosine",
+    antialias: bool = False,
     example: Any = None,
     dry_run: bool = False,
     tolerance: float = 1e-4,
@@ -68,6 +75,11 @@ def convert(
             the stride divides the size. ``"keep"`` leaves it there, so that all outputs
             stay the same; ``"center"`` centres it as Eq. 2 of the paper does.
         kernel: The kernels: ``"cosine"``, ``"mlp"``, or, to start anew, ``"spline"``.
+        antialias: Whether the features should move as the image does, by any part of a
+            pixel: what shrinks gets a low-pass filter (a convolution keeps its taps, by
+            a `kernels.BandlimitedKernel`; a maximum is taken at every pixel first), and
+            activations work at a finer sampling (`nn.AliasFree`), those that are
+            modules. The function is another one: train it again.
         example: An input of the network, or a tuple of its arguments: for shapes, costs
             and what can be replaced only together.
         dry_run: Whether only to report.
@@ -98,8 +110,10 @@ def convert(
     calls = None if example is None else observed(model, example, _looked_at(model))
     rows: list[Row] = []
     swaps: list[Swap] = []
-    for one in find(model, where or resizes, calls, fresh=init == "fresh"):
+    fresh, pad = init == "fresh" and not antialias, padding_of(model)
+    for one in find(model, where or resizes, calls, fresh=fresh):
         own = [call for call in calls or () if call.module in one.modules]
+        one = antialiased(one, pad) if antialias else one
         if isinstance(one.discrete, Fixed):
             row, layer = _fixed(one, one.discrete, own)
         else:
@@ -107,6 +121,9 @@ def convert(
         rows.append(row)
         if layer is not None:
             swaps += _swaps(model, one, layer)
+    for row, change in activations(model, where, pad) if antialias else ():
+        rows.append(row)
+        swaps.append(change)
     report = Conversion(model, rows, _original=model, _swaps=swaps)
     if not dry_run:
         apply(report)
@@ -185,13 +202,15 @@ def _changes(one: Match, discrete: Discrete, layer: Converted) -> Iterator[str]:
         yield discrete.note
     for name in one.names[:-1]:
         yield f"{name!r} passes its input on"
+    if discrete.low_passed:
+        yield "low-passed"
     if layer.kernel_size != tuple(discrete.module.kernel_size):
         yield f"kernel_size is {layer.kernel_size}, in input pixels"
 
 
 def _fixed(
     one: Match, found: Fixed, calls: Sequence[Call]
-) -> tuple[Row, ContinuousConv | None]:
+) -> tuple[Row, nn.Module | None]:
     """The row of a resizing, and the fixed kernel that replaces it."""
     row = Row(one.names[0], type(found.module).__name__)
     shapes = [call.shapes for call in calls if call.before and call.after]
@@ -211,7 +230,8 @@ def _fixed(
         grid=grid_text(found.placements or (Placement(),)),
         note=f"{note}; {one.reason}" if one.reason else note,
     )
-    return _measured(row, 0, layer, *shapes[0]), layer
+    row = _measured(row, 0, layer, *shapes[0])
+    return row, after_maximum(found.module, layer)
 
 
 def _measured(

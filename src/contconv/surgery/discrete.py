@@ -33,6 +33,7 @@ class Discrete:
     padding_mode: str
     sized: tuple[Placement, ...] | None = None  # of a call with output_size
     note: str = ""  # what does not stay the same
+    low_passed: bool = False  # for its scale, so that it does not alias
 
     @property
     def weight(self) -> Tensor:

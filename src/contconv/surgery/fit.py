@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from contconv._runtime.shapes import Float
-from contconv.kernels import ContinuousKernel
+from contconv.kernels import BandlimitedKernel, ContinuousKernel
 from contconv.kernels.base import is_separable
 
 
@@ -113,6 +113,9 @@ def _bases(
 ) -> list[Tensor]:
     """The basis at the taps: one matrix for each axis, or one for all."""
     distances = [origin.distances(i, len(m), m.device) for i, m in enumerate(own)]
+    if isinstance(kernel, BandlimitedKernel) and set(origin.parts) == {1}:
+        # Its head has the taps; its values there are low-passed.
+        return [kernel.at_taps(d, i) for i, d in enumerate(distances)]
     if is_separable(kernel):
         return [kernel.axis_basis(d, i) for i, d in enumerate(distances)]
     return [kernel.basis(torch.cartesian_prod(*distances).view(-1, len(own)))]

@@ -9,10 +9,19 @@ from torch import nn
 
 from contconv._grid.placement import Placement, conv_placement
 from contconv._runtime.arguments import per_axis
-from contconv.kernels import BoxKernel, ContinuousKernel, CubicKernel, LinearKernel
+from contconv.kernels import (
+    BandlimitedKernel,
+    BoxKernel,
+    ContinuousKernel,
+    CubicKernel,
+    LinearKernel,
+    SincKernel,
+)
 from contconv.nn.conv import LAYERS
 from contconv.nn.layer import ContinuousConv
 from contconv.surgery.discrete import AVERAGES
+
+LOW_PASS = "low-pass"  # the mode of a low-pass filter
 
 _MODES = ("nearest", "nearest-exact", "linear", "bilinear", "trilinear", "bicubic")
 
@@ -24,17 +33,18 @@ class Fixed:
     """A resizing by a fixed kernel, the same for all channels."""
 
     module: nn.Module
-    mode: str  # as nn.Upsample has it, or "mean"
+    mode: str  # as nn.Upsample has it, "mean", or `LOW_PASS`
     scale: Any  # one for all axes, or for each
     size: Any = None  # of the output; None with a scale
     placements: tuple[Placement, ...] | None = None
+    padding_mode: str = "replicate"
 
     def layer(self, shape: Sequence[int]) -> ContinuousConv:
         """The layer that does it to inputs of this shape."""
         # A pooling also takes inputs without a batch.
         axes = AXES_OF.get(type(self.module), len(shape) - 2)
         channels = shape[-axes - 1]
-        kernel = _kernel(self.mode, axes)
+        kernel = _kernel(self.mode, axes, self.scale)
         return LAYERS[axes](
             channels,
             channels,
@@ -44,7 +54,7 @@ class Fixed:
             groups=channels,
             bias=False,
             padding=cast(Any, self.placements),
-            padding_mode="replicate",
+            padding_mode=self.padding_mode,
             kernel=kernel,
             antialias=self.mode == "mean",
         )
@@ -111,7 +121,10 @@ def whole_factors(factor: Any, axes: int) -> tuple[int, ...] | None:
     return tuple(map(int, values)) if whole else None
 
 
-def _kernel(mode: str, axes: int) -> ContinuousKernel:
+def _kernel(mode: str, axes: int, scale: Any) -> ContinuousKernel:
+    if mode == LOW_PASS:
+        width, cutoff = BandlimitedKernel.low_pass(1, scale, axes=axes)
+        return SincKernel(width, cutoff=cutoff, ndim=axes)
     if mode.startswith("nearest") or mode == "mean":
         return BoxKernel(ndim=axes)
     # PyTorch's cubic has another slope than MATLAB's and Pillow's.

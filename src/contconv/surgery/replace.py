@@ -1,11 +1,12 @@
 """Continuous layers in the place of discrete ones, and back."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 from torch import nn
 
+from contconv.kernels import BandlimitedKernel
 from contconv.kernels.names import learned_class, learned_kernel
 from contconv.surgery.converted import CONVERTED, Converted
 from contconv.surgery.discrete import Discrete
@@ -30,6 +31,37 @@ _HOOKS = (
 )
 
 
+class Form(NamedTuple):
+    """How a kernel is made.
+
+    Attributes:
+        name: Of a learned kernel.
+        size: The kernel size.
+        options: Its own.
+    """
+
+    name: str
+    size: tuple[int, ...]
+    options: dict[str, Any]
+
+
+def _form_of(discrete: Discrete, kernel: str) -> Form:
+    """The kernel with as many functions as the filter has taps."""
+    if discrete.low_passed:
+        return _low_passing(discrete)
+    size = learned_class(kernel).size_for(discrete.kernel_size)
+    own = discrete.origin.matrices(size, torch.device("cpu"))
+    return Form(kernel, size, learned_class(kernel).options_for(tuple(map(len, own))))
+
+
+def _low_passing(discrete: Discrete) -> Form:
+    """The taps of the filter, and a low-pass filter for its scale."""
+    own = discrete.origin.matrices(discrete.kernel_size, torch.device("cpu"))
+    taps = tuple(map(len, own))
+    size, cutoff = BandlimitedKernel.low_pass(taps, discrete.scale, axes=len(taps))
+    return Form("bandlimited", size, {"taps": taps, "cutoff": cutoff})
+
+
 def built(
     discrete: Discrete, kernel: str, *, fits: bool
 ) -> tuple[Converted, float | None]:
@@ -37,15 +69,14 @@ def built(
 
     Args:
         discrete: What is replaced.
-        kernel: The name of a learned kernel.
+        kernel: The name of a learned kernel; what is low-passed has one of its own.
         fits: Whether the function is kept; else the layer is new.
     """
     module, weight = discrete.module, discrete.weight
     axes = len(discrete.kernel_size)
     channels = (module.in_channels, module.out_channels)
     own = {"groups": module.groups, "device": weight.device, "dtype": weight.dtype}
-    size = learned_class(kernel).size_for(discrete.kernel_size)
-    options = _options(kernel, discrete, size)
+    kernel, size, options = _form_of(discrete, kernel)
     layer = CONVERTED[axes](
         *channels,
         size,
@@ -74,12 +105,6 @@ def stands_in(layer: Layer, module: nn.Module) -> Layer:
             setattr(layer, name, value)
     layer.train(module.training)
     return layer
-
-
-def _options(kernel: str, discrete: Discrete, size: tuple[int, ...]) -> dict[str, Any]:
-    """Those with which a kernel has as many functions as the filter has taps."""
-    own = discrete.origin.matrices(size, torch.device("cpu"))
-    return learned_class(kernel).options_for(tuple(map(len, own)))
 
 
 @torch.no_grad()

@@ -78,6 +78,22 @@ def resample_taps(
     return out.transpose(1, 2).contiguous() if columns else out
 
 
+def adjoint_taps(
+    gradient: Tensor, along: AxisWeights, inputs: int, spend: bool, columns: bool
+) -> Float[Tensor, "m inputs rank inner"]:
+    """The gradient of `resample_taps` to its data."""
+    gradient = gradient.transpose(1, 2) if columns else gradient
+    source, weights = along
+    if spend:
+        near = torch.einsum("moi,otr->motri", gradient, weights)
+    else:
+        rows = gradient.unflatten(1, (len(source), weights.shape[2]))
+        near = torch.einsum("mosi,ots->moti", rows, weights).unsqueeze(3)
+    near = near.flatten(1, 2)
+    grad = near.new_zeros(near.shape[0], inputs, *near.shape[2:])
+    return grad.index_add(1, source.flatten(), near)
+
+
 def _gaining(bands: list[Band]) -> list[Block]:
     """Blocks that gain the basis: for each output, one row for each function."""
     rank = bands[0].values.shape[2]

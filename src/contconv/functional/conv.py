@@ -40,10 +40,12 @@ def continuous_conv(
 
     .. math::
 
+        \begin{aligned}
         g_n &= \frac{n}{s} + \frac{\mathrm{in} - 1}{2} - \frac{\mathrm{out} - 1}{2 s}
             & \qquad \text{(Eq. 2)} \\
         \mathrm{out}[o, n] &= \sum_{c, m} \mathrm{input}[c, m] \, K(g_n - m)[o, c]
             & \qquad \text{(Eq. 1)}
+        \end{aligned}
 
     The sum runs over the pixels :math:`m` within half a kernel size of :math:`g_n`; a
     pixel exactly on that edge counts half. The output is centred on the input, and

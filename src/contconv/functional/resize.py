@@ -188,6 +188,8 @@ def _planned(input: Tensor, *options: Any) -> Plan | None:
         isinstance(call.kernel, SeparableKernel) and call.is_product
     ):
         return None
+    if any(is_long(input, call.axes, i) for i in range(len(call.axes))):
+        return None  # whose weights of one period serve all
     copied = [_copies(call.kernel, axis) for axis in call.axes]
     return planned(call.kernel, call.axes, call.modes, copied)
 

@@ -23,8 +23,14 @@ from contconv.functional.folding import check_windows, folded
 from contconv.functional.nearest import along_axis, nearest_pixels
 from contconv.functional.resize_in_library import Plan, key_of, planned
 from contconv.functional.resize_in_library import resampled as in_library
-from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
-from contconv.functional.resize_taps import repeating_weights
+from contconv.functional.resize_passes import (
+    Pass,
+    is_inexact,
+    pass_order,
+    resampled,
+    suits_blocks,
+)
+from contconv.functional.resize_taps import is_long, repeating_weights
 from contconv.functional.resize_traced import resampled_at_once
 from contconv.functional.rounding import rounded
 from contconv.kernels import (
@@ -182,6 +188,8 @@ def _planned(input: Tensor, *options: Any) -> Plan | None:
         isinstance(call.kernel, SeparableKernel) and call.is_product
     ):
         return None
+    if any(is_long(input, call.axes, i) for i in range(len(call.axes))):
+        return None  # whose weights of one period serve all
     copied = [_copies(call.kernel, axis) for axis in call.axes]
     return planned(call.kernel, call.axes, call.modes, copied)
 
@@ -202,7 +210,7 @@ def _axis_by_axis(
     last = is_channels_last(image)
     pixels = (image.movedim(1, -1) if last else image).contiguous()
     first, passes = 1 if last else 2, []
-    order = _order(axes, image.dtype)
+    order = pass_order(axes, image.dtype)
     for i in [i for i in order if _copies(kernel, axes[i])]:
         pixels = along_axis(pixels, first + i, axes[i], modes[i])
         order.remove(i)
@@ -212,9 +220,10 @@ def _axis_by_axis(
         dtype = torch.float64
     for i in order:
         grid = AxisGrid(axes, modes[i])
-        weights = repeating_weights(image, kernel, i, grid, dtype)
-        if weights is None:
-            weights = folded(normalized_weights(kernel, i, grid, dtype, image.device))
+        given, weights = (kernel, i, grid, dtype, image.device), None
+        if is_long(image, axes, i):
+            weights = repeating_weights(*given)
+        weights = weights or folded(normalized_weights(*given))
         passes.append(Pass(first + i, weights))
     traced = torch.compiler.is_compiling()
     out = (resampled_at_once if traced else resampled)(pixels, passes)
@@ -230,35 +239,12 @@ def _copies(kernel: SeparableKernel, axis: Axis) -> bool:
     return not compiles and type(kernel) in _INTERPOLATING and axis.hits_pixels
 
 
-def _order(axes: tuple[Axis, ...], dtype: torch.dtype) -> list[int]:
-    """First the axis that shrinks most; of two that grow alike, the last one.
-
-    MATLAB takes the first one of two alike, and rounds in between.
-    """
-    exact = dtype != torch.uint8
-    if exact and torch.compiler.is_compiling():
-        return list(range(len(axes)))  # one graph for all sizes
-    order: list[int] = []
-    for i, axis in enumerate(axes):
-        # By insertion, as sizes may be symbols.
-        place = 0
-        while place < len(order) and not _is_before(axis, axes[order[place]], exact):
-            place += 1
-        order.insert(place, i)
-    return order
-
-
-def _is_before(axis: Axis, earlier: Axis, exact: bool) -> bool:
-    """Whether to resample this axis before one that comes earlier."""
-    own, other = axis.up * earlier.down, earlier.up * axis.down
-    return own < other or (exact and own == other and axis.up > axis.down)
-
-
 def _at_once(image: Tensor, kernel: ContinuousKernel, grid: AxisGrid) -> Tensor:
     """All axes together, for kernels that are no product of one per axis."""
     out = apply_kernel(image, kernel, grid, 1, "auto")
     ones = image.new_ones(1, 1, *image.shape[2:])
-    return out / apply_kernel(ones, kernel, AxisGrid(grid.axes, "replicate"), 1, "auto")
+    everywhere = AxisGrid(grid.axes, "replicate")
+    return out / apply_kernel(ones, kernel, everywhere, 1, "auto")
 
 
 def _check_input(input: Tensor, kernel: ContinuousKernel, labels: bool) -> None:

@@ -49,7 +49,7 @@ class Repeating(NamedTuple):
     periods: int
 
 
-def _is_long(image: Tensor, axes: Sequence[Axis], i: int) -> bool:
+def is_long(image: Tensor, axes: Sequence[Axis], i: int) -> bool:
     """Whether axis ``i`` is so long, of so few lines, that its periods are worth it."""
     plain = not is_transformed() and not torch.compiler.is_compiling()
     if not plain or (torch.is_grad_enabled() and image.requires_grad):
@@ -60,12 +60,14 @@ def _is_long(image: Tensor, axes: Sequence[Axis], i: int) -> bool:
 
 
 def repeating_weights(
-    image: Tensor, kernel: SeparableKernel, i: int, grid: AxisGrid, dtype: torch.dtype
+    kernel: SeparableKernel,
+    i: int,
+    grid: AxisGrid,
+    dtype: torch.dtype,
+    device: torch.device,
 ) -> Repeating | None:
     """The weights of axis ``i``; None if they learn, or few windows lie inside."""
     axis: Any = grid.axes[i]
-    if not _is_long(image, grid.axes, i):
-        return None
     first = max(0, -(axis.first_neighbor(0) // axis.down))
     last = (axis.in_size - axis.taps - axis.first_neighbor(axis.up - 1)) // axis.down
     periods = min(last + 1, axis.out_size // axis.up) - first
@@ -74,7 +76,7 @@ def repeating_weights(
     start, stop = first * axis.up, (first + periods) * axis.up
     ranges = (0, start), (start, start + axis.up), (stop, axis.out_size)
     before, period, after = (
-        normalized_weights(kernel, i, grid, dtype, image.device, range(*one))
+        normalized_weights(kernel, i, grid, dtype, device, range(*one))
         for one in ranges
     )
     if torch.is_grad_enabled() and period.values.requires_grad:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import ceilings, gpu, growth, warping
+from benchmarks import networks as networks_steps
 from benchmarks.check import changes
 from benchmarks.figures import draw_growth, draw_targets
 from benchmarks.parts import PARTS, RESULTS
@@ -68,6 +69,26 @@ def draw(*, records: Path = RESULTS, out: Path = FIGURES) -> None:
     """
     draw_growth(read(PARTS["growth"].record(records)), out / "growth.png")
     draw_targets(standing(records), out / "targets.png")
+
+
+@app.command
+def networks(
+    *, quick: bool = False, rounds: int = Settings.rounds, out: Path | None = None
+) -> None:
+    """Time a training step of CC-Net over that of its baseline.
+
+    Args:
+        quick: Only one step, in one thread.
+        rounds: How often both networks take their turn.
+        out: The folder of the record; the committed one unless given.
+    """
+    start, settings = time.perf_counter(), Settings(rounds)
+    steps = networks_steps.STEPS[:1] if quick else networks_steps.STEPS
+    measured = networks_steps.measure(steps, settings)
+    Console().print(_table(measured, "baseline", "ps"))
+    path = (out or (QUICK if quick else RESULTS)) / "networks.json"
+    write(path, settings, measured, time.perf_counter() - start)
+    print(path)
 
 
 @app.command
@@ -144,12 +165,12 @@ def _check(
     return "\n".join(slower) or None
 
 
-def _table(measured: Result, unit: str) -> Table:
+def _table(measured: Result, unit: str, what: str = "ms") -> Table:
     """Times over the unit's."""
-    table = Table("case", f"{unit}, ms", f"over {unit}")
+    table = Table("case", f"{unit}, {what}", f"over {unit}")
     for name, times in measured.items():
-        ms = times[unit]["ms"]
-        others = (f"{n} {t['ms'] / ms:.2f}" for n, t in times.items() if n != unit)
+        ms = times[unit][what]
+        others = (f"{n} {t[what] / ms:.2f}" for n, t in times.items() if n != unit)
         table.add_row(name, f"{ms:.2f}", ", ".join(others))
     return table
 

@@ -49,16 +49,13 @@ def run_all() -> int:
             if order == 4 and not (depthwise and len(shape) < 3):
                 continue
             torch.set_num_threads(threads)
-            torch.ops.contconv_native.separable(
-                *(
-                    image,
-                    kernel.head.float(),
-                    *tables.axis_tables(problem),
-                    groups,
-                    order,
-                )
+            given = (image, kernel.head.float(), *tables.axis_tables(problem), groups)
+            out = torch.ops.contconv_native.separable(*given, order)
+            # All gradients: of the image in this order, of the head by either side.
+            torch.ops.contconv_native.separable_backward(
+                *(torch.randn_like(out), *given, order, order % 2, *[True] * 5)
             )
-            done += 1
+            done += 2
     return done
 
 

@@ -64,9 +64,8 @@ def place(
         # Else they stand back behind all that runs: on a busy machine, for ever.
         "RAY_worker_niceness": "0",
         # A busy machine may be ten times slower than the usual ones.
-        "RAY_raylet_start_wait_time_s": "600",
+        "RAY_raylet_start_wait_time_s": "60",
         "RAY_worker_register_timeout_seconds": "600",
-        "RAY_agent_register_timeout_ms": "600000",
     }
     run = [*script, str(place), str(COUNT // 2)]
     subprocess.run(run, env=environment, cwd=ROOT, check=True)

@@ -37,9 +37,13 @@ def separable(
     The order of the steps is the best, unless one is asked for.
     """
     given = (image, head, *tables)
-    if is_compiled() or not torch.is_grad_enabled() or not _learns(given):
+    if is_compiled():
         return torch.ops.contconv_native.separable(*given, groups, order)
-    return _Separable.apply(*given, groups, order)  # type: ignore
+    if torch.is_grad_enabled() and _learns(given):
+        return _Separable.apply(*given, groups, order)  # type: ignore
+    # Past what compilers are told of gradients, which is in Python.
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.contconv_native.separable.default(*given, groups, order)
 
 
 def _learns(given: tuple[Tensor, ...]) -> bool:
@@ -49,7 +53,7 @@ def _learns(given: tuple[Tensor, ...]) -> bool:
 class _Separable(torch.autograd.Function):
     @staticmethod
     def forward(*given: Any) -> Tensor:
-        return torch.ops.contconv_native.separable(*given)
+        return torch.ops.contconv_native.separable.default(*given)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:

@@ -63,6 +63,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(torch|jaxtyping|numpy|matplotlib)\..*"),
     # What the layers share is private.
     (r"py:.*", r"contconv\.nn\.(layer\.)?ContinuousConv"),
+    # A pair with names, of a size and a cutoff.
+    (r"py:class", r"contconv\.kernels\.bandlimited\.LowPass"),
     # The names that annotations use.
     (r"py:.*", r"Float|Int|Num|Shaped|Scale|Figure|SubFigure"),
 ]

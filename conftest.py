@@ -17,6 +17,9 @@ for _name, _count in EXAMPLES.items():
     )
 hypothesis.settings.load_profile("few")
 
+# A program, which a test runs; importing it takes Ray along.
+collect_ignore = ["tests/examples/workers_that_die.py"]
+
 
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]

@@ -12,7 +12,8 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import ceilings, gpu, growth
+from benchmarks import ceilings, gpu, growth, warping
+from benchmarks import networks as networks_steps
 from benchmarks.check import changes
 from benchmarks.figures import draw_growth, draw_targets
 from benchmarks.parts import PARTS, RESULTS
@@ -71,6 +72,46 @@ def draw(*, records: Path = RESULTS, out: Path = FIGURES) -> None:
 
 
 @app.command
+def networks(
+    *, quick: bool = False, rounds: int = Settings.rounds, out: Path | None = None
+) -> None:
+    """Time a training step of CC-Net over that of its baseline.
+
+    Args:
+        quick: Only one step, in one thread.
+        rounds: How often both networks take their turn.
+        out: The folder of the record; the committed one unless given.
+    """
+    start, settings = time.perf_counter(), Settings(rounds)
+    steps = networks_steps.STEPS[:1] if quick else networks_steps.STEPS
+    measured = networks_steps.measure(steps, settings)
+    Console().print(_table(measured, "baseline", "ps"))
+    path = (out or (QUICK if quick else RESULTS)) / "networks.json"
+    write(path, settings, measured, time.perf_counter() - start)
+    print(path)
+
+
+@app.command
+def points(
+    *, quick: bool = False, rounds: int = Settings.rounds, out: Path | None = None
+) -> None:
+    """Time `warp`, the Internal-Net and points, over what PyTorch has.
+
+    Args:
+        quick: Only one case.
+        rounds: How often both take their turn.
+        out: The folder of the record; the committed one unless given.
+    """
+    start, settings = time.perf_counter(), Settings(rounds)
+    cases = warping.named()
+    measured = measure(cases[:1] if quick else cases, settings)
+    Console().print(_table(measured, "unit"))
+    path = (out or (QUICK if quick else RESULTS)) / "points.json"
+    write(path, settings, measured, time.perf_counter() - start)
+    print(path)
+
+
+@app.command
 def cuda(
     *, quick: bool = False, rounds: int = Settings.rounds, out: Path | None = None
 ) -> None:
@@ -124,12 +165,12 @@ def _check(
     return "\n".join(slower) or None
 
 
-def _table(measured: Result, unit: str) -> Table:
+def _table(measured: Result, unit: str, what: str = "ms") -> Table:
     """Times over the unit's."""
-    table = Table("case", f"{unit}, ms", f"over {unit}")
+    table = Table("case", f"{unit}, {what}", f"over {unit}")
     for name, times in measured.items():
-        ms = times[unit]["ms"]
-        others = (f"{n} {t['ms'] / ms:.2f}" for n, t in times.items() if n != unit)
+        ms = times[unit][what]
+        others = (f"{n} {t[what] / ms:.2f}" for n, t in times.items() if n != unit)
         table.add_row(name, f"{ms:.2f}", ", ".join(others))
     return table
 

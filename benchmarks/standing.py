@@ -8,7 +8,7 @@ from benchmarks.cases import CASES
 from benchmarks.parts import PARTS, RESULTS
 from benchmarks.resizing import PHOTOS
 from benchmarks.runner import Result
-from benchmarks.targets import ALL, TARGETS, Target
+from benchmarks.targets import ALL, NETWORK, TARGETS, Target
 
 Ratios = dict[str, float]
 
@@ -30,6 +30,9 @@ def standing(folder: Path = RESULTS) -> list[tuple[Target, Ratios]]:
     rows += [(target, _ratios(target, layers, full.__contains__)) for target in ALL]
     resize = TARGETS["resize"]
     rows.append((resize, _ratios(resize, photos, lambda case: case in cubic)))
+    if (steps := folder / "networks.json").exists():
+        measured = records.read(steps)["result"]
+        rows.append((NETWORK, _ratios(NETWORK, measured, lambda step: True)))
     return [(target, ratios) for target, ratios in rows if ratios]
 
 

@@ -80,6 +80,12 @@ TARGETS = {
         "`resize`, cubic, antialias", "F.interpolate", 1, 2, layer="resize"
     ),
 }
+NETWORK = Target(
+    "a training step of CC-Net, 64 channels, per multiply-add",
+    *("baseline", 1.3, 1.8),
+    measure="ps",
+    layer="CC-Net",
+)
 MEMORY = Target("extra peak memory", "conv", 1.2, 2, measure="extra")
 LITERAL = Target("against the literal formulation", "reference", 100, 30, faster=True)
 

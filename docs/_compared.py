@@ -84,7 +84,7 @@ def _pillow(resample: Image.Resampling) -> Resizer:
 def _opencv(interpolation: int) -> Resizer:
     def call(image: Tensor, size: tuple[int, int]) -> Tensor:
         pixels = image[0].permute(1, 2, 0).contiguous().numpy()
-        out = cv2.resize(pixels, size[::-1], interpolation=interpolation)
+        out = cv2.resize(pixels, [size[1], size[0]], interpolation=interpolation)
         return torch.tensor(out).permute(2, 0, 1)[None]
 
     return call
@@ -192,8 +192,8 @@ PAIRS = [
 
 def write_compared(folder: Path) -> None:
     """Write the table, measured now, to ``folder``."""
-    head = ["theirs", "ours", *(f"float32, {name}" for name in SIZES)]
-    head += [f"8 bits, {name}" for name in SIZES]
+    sizes = " / ".join(SIZES)
+    head = ["theirs", "ours", f"float32, {sizes}", f"8 bits, {sizes}"]
     lines = [row(*head), row(*["---"] * len(head)), *(row(*_row(p)) for p in PAIRS)]
     versions = f"PyTorch {torch.__version__.split('+')[0]}, Pillow {Image.__version__}"
     note = f"*Measured as this page was built: {versions}, OpenCV {cv2.__version__}.*"
@@ -203,12 +203,8 @@ def write_compared(folder: Path) -> None:
 def _row(pair: Pair) -> Iterator[str]:
     yield from (pair.theirs, pair.ours)
     for dtype in (torch.float32, torch.uint8):
-        for size in SIZES.values():
-            if dtype not in pair.dtypes:
-                yield ""
-                continue
-            found = apart(pair, size, dtype)
-            yield _words(found, exact=dtype == torch.uint8)
+        found = [apart(pair, s, dtype) for s in SIZES.values() if dtype in pair.dtypes]
+        yield " / ".join(_words(one, exact=dtype == torch.uint8) for one in found)
 
 
 def _words(found: Apart, exact: bool) -> str:

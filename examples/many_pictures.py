@@ -111,7 +111,7 @@ def pictures(source: str, column: str = "image") -> Dataset:
     """
     paths = expanded(source)
     if source.endswith(".tar"):
-        rows = ray.data.read_webdataset(paths, decoder=False)
+        rows = ray.data.read_webdataset(paths, decoder=None)  # encoded, as they are
         return rows.flat_map(_of_sample)
     if source.endswith(".parquet"):
         rows = ray.data.read_parquet(paths, columns=["key", column])
@@ -128,9 +128,13 @@ def pictures(source: str, column: str = "image") -> Dataset:
 
 def _of_sample(sample: dict[str, Any]) -> list[dict[str, Any]]:
     """The pictures of a sample of a WebDataset; there may be other things in it."""
-    found = {end: one for end, one in sample.items() if f".{end}" in SUFFIXES}
     key = sample["__key__"]
-    return [{"key": f"{key}.{end}", "bytes": one} for end, one in found.items()]
+    return [
+        {"key": f"{key}.{end}", "bytes": one}
+        for end, one in sample.items()
+        # Samples that lack what others have, have something else there.
+        if f".{end.lower()}" in SUFFIXES and isinstance(one, bytes)
+    ]
 
 
 def _of_file(row: dict[str, Any], folder: str) -> dict[str, Any]:
@@ -169,14 +173,15 @@ def enlarged(
     """Make all pictures; a record of each, as they are done.
 
     A worker that dies is started again, and what it had not reported is done again, as
-    often as it takes; what raises an error that `Enlarge` does not report stops all.
+    often as it takes: Ray Data does that by itself. An error that `Enlarge` does not
+    report stops all.
 
     Args:
         rows: ``key`` and ``bytes``.
         folder: Where the pictures go.
         wanted: What they are to measure.
         workers: How many processes.
-        batch: Pictures that are reported together, and lost together.
+        batch: Pictures that `Enlarge` is given at once.
         make: The class of the function.
         options: More arguments of it.
 
@@ -196,8 +201,6 @@ def enlarged(
         batch_size=batch,
         compute=ActorPoolStrategy(size=workers),
         num_cpus=1,
-        max_restarts=-1,
-        max_task_retries=-1,
     )
     return iter(done.iter_rows())
 

@@ -7,6 +7,7 @@ import sys
 
 import contconv_native
 import torch
+from sanitize_points import run_points
 
 from contconv.engines.native import tables
 from contconv.functional.call import as_call
@@ -48,16 +49,13 @@ def run_all() -> int:
             if order == 4 and not (depthwise and len(shape) < 3):
                 continue
             torch.set_num_threads(threads)
-            torch.ops.contconv_native.separable(
-                *(
-                    image,
-                    kernel.head.float(),
-                    *tables.axis_tables(problem),
-                    groups,
-                    order,
-                )
+            given = (image, kernel.head.float(), *tables.axis_tables(problem), groups)
+            out = torch.ops.contconv_native.separable(*given, order)
+            # All gradients: of the image in this order, of the head by either side.
+            torch.ops.contconv_native.separable_backward(
+                *(torch.randn_like(out), *given, order, order % 2, *[True] * 5)
             )
-            done += 1
+            done += 2
     return done
 
 
@@ -65,7 +63,10 @@ if __name__ == "__main__":
     if os.environ.get(contconv_native.VARIABLE):
         with torch.no_grad():
             contconv_native.load()
-            print(contconv_native.instruction_set(), run_all(), "calls", flush=True)
+            done = run_all()
+            with torch.enable_grad():
+                done += run_points()
+            print(contconv_native.instruction_set(), done, "calls", flush=True)
     else:
         for name in contconv_native.compiled_sets():
             environment = {**os.environ, contconv_native.VARIABLE: name}

@@ -28,7 +28,13 @@ SETS = {"x86_64": X86, "AMD64": X86, "aarch64": {"neon": []}, "arm64": {"neon": 
 COMMON = ["-std=c++20", "-O3", "-fPIC", "-fvisibility=hidden", "-Wall", "-Wextra"]
 # A library that both sets of rules were compiled into would be neither: no exceptions,
 # no run-time types, nothing that the linker merges.
-UNIT = ["-ffp-contract=fast", "-fno-exceptions", "-fno-rtti", "-fno-math-errno"]
+UNIT = [
+    "-ffp-contract=fast",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-math-errno",
+    "-Wno-psabi",
+]
 # The first LibTorch whose stable ABI has all that is called.
 TARGET = "-DTORCH_TARGET_VERSION=0x020a000000000000"
 

@@ -143,14 +143,6 @@ def test_without_arguments(capsys):
     assert "What would a convolution cost? python -m contconv.info 1x64" in out
 
 
-@pytest.mark.parametrize("enabled", [False, True])
-def test_names_the_product(enabled, monkeypatch, capsys):
-    monkeypatch.setattr("contconv.info.has_onednn", lambda: enabled)
-    main([])
-    name = "oneDNN" if enabled else "torch.mm, for want of oneDNN"
-    assert f"products  {name} (float32, cpu)\n" in capsys.readouterr().out
-
-
 def test_names_other_devices(monkeypatch, capsys):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     monkeypatch.setattr("torch.cuda.get_device_name", lambda device: "Fast One")

@@ -1,7 +1,7 @@
 // Wide figures and formulas become regions that keys can move, where they do not fit.
 function mark() {
-  const drawn = ".bd-article p > img[src$='.png']:only-child";
-  for (const image of document.querySelectorAll(drawn)) {
+  const drawn = "p > img[src$='.png']:only-child, div > img.sphx-glr-single-img";
+  for (const image of document.querySelectorAll(`.bd-article :is(${drawn})`)) {
     image.parentElement.classList.toggle("sideways", image.naturalWidth >= 900);
   }
   for (const box of document.querySelectorAll(".sideways, .bd-article div.math")) {
@@ -15,5 +15,26 @@ function mark() {
   }
 }
 
+// What the theme, Sphinx and the gallery leave open, above all for screen readers.
+function mend() {
+  // The button says "Search Ctrl+K" by itself, and is called another name.
+  document.querySelector(".search-button-field")?.removeAttribute("aria-label");
+  for (const summary of document.querySelectorAll("li > details > summary")) {
+    const link = summary.closest("li").querySelector("a");
+    summary.setAttribute("aria-label", `Pages under ${link?.textContent ?? "this"}`);
+  }
+  // Figures of the examples have no box of their own.
+  for (const image of document.querySelectorAll("section > img.sphx-glr-single-img")) {
+    const box = document.createElement("div");
+    image.replaceWith(box);
+    box.append(image);
+  }
+  // Parameters on lines of their own are a list of definitions without terms.
+  for (const part of document.querySelectorAll("dt.sig dl, dt.sig dl > dd")) {
+    part.setAttribute("role", "none");
+  }
+}
+
+document.addEventListener("DOMContentLoaded", mend);
 window.addEventListener("load", mark);
 window.addEventListener("resize", mark);

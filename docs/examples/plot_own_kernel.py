@@ -46,7 +46,7 @@ class RingKernel(ContinuousKernel):
 torch.manual_seed(0)
 rings = ContinuousConv2d(1, 4, 9, kernel=RingKernel((1, 4), 9), bias=False)
 usual = ContinuousConv2d(1, 4, 9, bias=False)
-plot_kernel(rings.kernel)
+plot_kernel(rings, figure=plt.figure(figsize=(8, 2.6), layout="constrained"))
 plt.show()
 
 # %%

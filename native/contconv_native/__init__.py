@@ -13,7 +13,7 @@ __all__ = ["VARIABLE", "compiled_sets", "instruction_set", "load", "path"]
 __version__ = "0.2.0.dev0"
 
 # The arguments of the operators: contconv takes a library with the one that it knows.
-INTERFACE = 2
+INTERFACE = 3
 
 # The environment variable that names the instruction set to use.
 VARIABLE = "CONTCONV_NATIVE_ISA"
@@ -31,7 +31,8 @@ def load() -> None:
     """Load the library: ``torch.ops.contconv_native`` is there from now on.
 
     Raises:
-        OSError: If it is missing, or does not fit this machine or this torch.
+        OSError: If it is missing or not whole, or does not fit this machine or this
+            torch.
         ValueError: If the environment asks for an instruction set that is not here.
     """
     global _library
@@ -40,6 +41,7 @@ def load() -> None:
     with _lock:
         if _library is not None:
             return
+        _check_whole(path())
         torch.ops.load_library(str(path()))
         library = ctypes.CDLL(str(path()))
         library.contconv_native_instruction_set.restype = ctypes.c_char_p
@@ -50,6 +52,24 @@ def load() -> None:
             why = "this CPU lacks it" if code == 1 else f"there are {known}"
             raise ValueError(f"{VARIABLE}={wanted!r}: {why}")
         _library = library
+
+
+def _check_whole(file: Path) -> None:
+    """Raise OSError if the end of the library is missing: loading it could crash.
+
+    The table that an ELF file ends with is found by three numbers of its header.
+    """
+    with file.open("rb") as stream:
+        header = stream.read(64)
+    if header[:5] != b"\x7fELF\x02" or header[5:6] != b"\x01":
+        raise OSError(f"{file} is no library for 64 bits; install contconv-native anew")
+    begin = int.from_bytes(header[40:48], "little")
+    size, count = (int.from_bytes(header[i : i + 2], "little") for i in (58, 60))
+    expected, found = begin + size * count, file.stat().st_size
+    if found < expected:
+        raise OSError(
+            f"{file} has {found} bytes of {expected}; install contconv-native anew"
+        )
 
 
 def instruction_set() -> str:

@@ -67,6 +67,7 @@ ALWAYS_INLINE static inline HeadShape head_shape(const Separable& s) {
 struct HeadSums;  // call_backward.h
 struct TableSums;
 struct PixelwiseKernels;  // call_pixelwise.h
+struct Warp;              // call_warp.h
 
 // What one instruction set offers. Scratch is of `*_scratch` bytes, 64-byte aligned and
 // once set to zero; SIZE_MAX bytes if no machine could hold it.
@@ -87,6 +88,8 @@ struct Kernels {
   size_t (*table_sums_scratch)(const TableSums& s);
   void (*table_sums)(const TableSums& s, int64_t begin, int64_t end, void* scratch);
   const PixelwiseKernels* pixelwise;
+  size_t (*warp_scratch)(const Warp& s);
+  void (*warp)(const Warp& s, int64_t begin, int64_t end, void* scratch);
 };
 
 }  // namespace contconv

@@ -7,7 +7,9 @@
 
 namespace contconv::CONTCONV_ISA {
 
-constexpr int64_t TILE_NUMBERS = 16 * 1024;  // of what the head is applied to at once
+// Of what the head is applied to at once; more where that would be few pixels, for each of
+// which a head that the second cache does not hold would be read again.
+constexpr int64_t TILE_NUMBERS = 32 * 1024, TILE_LEAST = 2;
 
 // What the head is applied to: of bfloat16 images bfloat16, where there is a product of it.
 template <class E>
@@ -47,8 +49,10 @@ class Forward {
     }
     if (s.order == Order::expand) {
       tile_pitch = round_up(shape.depth, V) + V;
-      const int64_t tiles = larger(1, TILE_NUMBERS / tile_pitch / MR);
-      tile_pixels = smaller(tiles * MR, larger(1, s.x.out));
+      const int64_t tiles = larger(TILE_LEAST, TILE_NUMBERS / tile_pitch / MR);
+      // The parts of a row are alike: a short one would read all of the head for few pixels.
+      const int64_t parts = larger(1, (s.x.out + tiles * MR - 1) / (tiles * MR));
+      tile_pixels = larger(1, (s.x.out + parts - 1) / parts);
       tile = arena.take<Mix>(tile_pixels, tile_pitch);
     } else if (sizeof(Mix) == 2) {
       rounded_pitch = round_up(shape.depth + 1, V);

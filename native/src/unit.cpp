@@ -7,6 +7,7 @@
 #include "pixelwise_depthwise.h"
 #include "planes.h"
 #include "table_gradients.h"
+#include "warp.h"
 
 namespace contconv {
 namespace CONTCONV_ISA {
@@ -152,6 +153,14 @@ static const PixelwiseKernels pixelwise_kernels{
     scratch_of_either<DepthwiseTableGradient, PixelwiseTableGradient, PixelwiseTable>,
     run_either<DepthwiseTableGradient, PixelwiseTableGradient, PixelwiseTable>};
 
+static size_t warp_scratch(const Warp& s) {
+  return s.taps() <= 4 ? scratch_of_worker<Warped<4>>(s) : scratch_of_worker<Warped<8>>(s);
+}
+
+static void warp(const Warp& s, int64_t begin, int64_t end, void* scratch) {
+  (s.taps() <= 4 ? run_worker<Warped<4>, Warp> : run_worker<Warped<8>, Warp>)(s, begin, end, scratch);
+}
+
 #define NAME_OF(isa) #isa
 #define NAME(isa) NAME_OF(isa)
 
@@ -165,7 +174,7 @@ const Kernels kernels{
     run_typed<HeadGradient, HeadSums>,
     typed_scratch<TableGradients, TableSums>,
     run_typed<TableGradients, TableSums>,
-    &pixelwise_kernels};
+    &pixelwise_kernels, warp_scratch, warp};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

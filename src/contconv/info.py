@@ -17,7 +17,6 @@ from contconv._runtime.arguments import as_sizes
 from contconv._runtime.memory import total_memory
 from contconv._runtime.text import readable, wrapped
 from contconv.engines import ENGINES
-from contconv.engines.linear import has_onednn
 from contconv.engines.native.library import found as native_library
 from contconv.functional.explain import explain
 from contconv.functional.explanation import Explanation
@@ -47,8 +46,6 @@ def _devices() -> Iterator[str]:
     cpu = f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
     yield f"cpu       {cpu}{_memory(torch.device('cpu'))}"
     yield f"threads   {torch.get_num_threads()}"
-    fast = "oneDNN" if has_onednn() else "torch.mm, for want of oneDNN"
-    yield f"products  {fast} (float32, cpu)"
     yield wrapped(native_library(), "native    ")
     for i in range(torch.cuda.device_count()):
         device = torch.device("cuda", i)

@@ -11,7 +11,7 @@ from benchmarks.parts import PARTS
 from benchmarks.records import FIGURES
 from benchmarks.resizing import PHOTOS
 from benchmarks.standing import standing
-from benchmarks.targets import ALL, TARGETS
+from benchmarks.targets import ALL, NETWORK, TARGETS
 
 NAMES = {
     "cases": [case.name for case in CASES],
@@ -60,7 +60,8 @@ def test_slope_of_a_power():
 
 def test_every_target_stands_somewhere():
     rows = standing()
-    assert {target for target, _ in rows} == {*TARGETS.values(), *ALL}
+    found = {target for target, _ in rows}
+    assert found - {NETWORK} == {*TARGETS.values(), *ALL}
     words = {"reached", "first step", "missed"}
     for target, ratios in rows:
         assert ratios, target.what

@@ -105,7 +105,6 @@ def calls_are_dear(monkeypatch):
 def calls_are_free(monkeypatch):
     monkeypatch.setattr(periodic, "CALL", 0)
     monkeypatch.setattr(periodic, "READ", 0)
-    monkeypatch.setattr(periodic, "CHUNK_BYTES", 1)
 
 
 @pairs(price=["calls_are_dear", "calls_are_free"], support=[3, 4], ratio=RATIOS)

@@ -290,3 +290,35 @@ def test_the_operator_refuses_what_would_read_outside():
         arguments = [*good[:position], value, *good[position + 1 :]]
         with pytest.raises(RuntimeError, match="contconv_native"):
             operator(*arguments)
+
+
+def test_batches_of_gradients():
+    kernel, image = MLPKernel(2, 3, (3, 3), widths=(8, 5)), torch.randn(1, 2, 6, 7)
+    leaves = [image.requires_grad_(), *kernel.parameters()]
+    out = continuous_conv(image, kernel, scale=0.8, engine="native")
+    probes = torch.randn(2, *out.shape)
+    options = {"retain_graph": True}
+    batch = torch.autograd.grad(out, leaves, probes, is_grads_batched=True, **options)
+    for i, probe in enumerate(probes):
+        each = torch.autograd.grad(out, leaves, probe, **options)
+        for one, many in zip(each, batch, strict=True):
+            torch.testing.assert_close(many[i], one, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.plain
+@pytest.mark.parametrize("at_points", [False, True])
+def test_compiled(at_points):
+    """One graph, with the output and the gradients of eager mode."""
+    kernel, image = MLPKernel(2, 3, (3, 3), widths=(8, 5)), torch.randn(2, 2, 7, 9)
+    points = (8 * torch.rand(4, 5, 2)).requires_grad_()
+    leaves = [image.requires_grad_(), *kernel.parameters()]
+    given: dict[str, Any] = {"points": points} if at_points else {"scale": 0.8}
+
+    def loss(image: Tensor) -> Tensor:
+        return continuous_conv(image, kernel, **given, engine="native").square().sum()
+
+    compiled = torch.compile(loss, fullgraph=True, backend="aot_eager")
+    leaves += [points] * at_points
+    actual = torch.autograd.grad(compiled(image), leaves)
+    expected = torch.autograd.grad(loss(image), leaves)
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)

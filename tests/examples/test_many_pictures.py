@@ -64,7 +64,7 @@ def place(
         # Else they stand back behind all that runs: on a busy machine, for ever.
         "RAY_worker_niceness": "0",
         # A busy machine may be ten times slower than the usual ones.
-        "RAY_raylet_start_wait_time_s": "600",
+        "RAY_raylet_start_wait_time_s": "60",
         "RAY_worker_register_timeout_seconds": "600",
     }
     run = [*script, str(place), str(COUNT // 2)]

@@ -17,6 +17,8 @@ import ray
 from contconv_cli.sizes import Wanted
 from examples import many_pictures
 
+ATTEMPTS = 10
+
 WANTED = Wanted(scale=(Fraction(3, 2), Fraction(2)))
 
 
@@ -41,9 +43,27 @@ class Mortal(many_pictures.Enlarge):
         return made
 
 
+def start() -> None:
+    """Start a cluster of three cores here.
+
+    On a busy machine that fails: one of its processes waits for another no longer than
+    half a minute, which no setting changes.
+    """
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            ray.init(
+                num_cpus=3, include_dashboard=False, object_store_memory=200 * 2**20
+            )
+            return
+        except Exception:
+            ray.shutdown()
+            if not left:
+                raise
+
+
 def main(place: Path, half: int) -> None:
     """Make what is in ``place``: shards with a death, Parquet, and a folder twice."""
-    ray.init(num_cpus=3, include_dashboard=False, object_store_memory=200 * 2**20)
+    start()
     made: dict[str, Any] = {}
 
     def records(source: str, folder: str, **options: Any) -> list[dict[str, Any]]:

@@ -39,6 +39,29 @@ def test_in_every_engine(engine, width, channels, learns, number):
         assert torch.equal(~out[0, 0].isfinite(), y[:, None] & x), scale
 
 
+@pytest.mark.plain
+@pytest.mark.parametrize("scale", [Fraction(1, 2), Fraction(2), Fraction(739, 1000)])
+@pytest.mark.parametrize("engine", ["factored", "separable"])
+def test_compiled(engine, scale):
+    """Also of a gradient: it comes back to the pixels that touched it."""
+    layer = ContinuousConv2d(2, 3, 4, engine=engine, scale=scale)
+    compiled = torch.compile(layer, backend="aot_eager")
+    image = torch.randn(1, 2, 20, 18)
+    image[0, 0, 11, 7] = float("nan")
+    image.requires_grad_()
+    out = compiled(image)
+    y, x = touched(20, scale, 4, 11), touched(18, scale, 4, 7)
+    assert torch.equal(out[0, 0].isnan(), y[:, None] & x)
+    probe = torch.ones_like(out)
+    probe[0, 0, 3, 5] = float("nan")
+    (gradient,) = torch.autograd.grad(out, image, probe)
+    seen = [
+        torch.stack([touched(n, scale, 4, m)[i] for m in range(n)])
+        for n, i in ((20, 3), (18, 5))
+    ]
+    assert torch.equal(gradient[0, 0].isnan(), seen[0][:, None] & seen[1])
+
+
 @pytest.mark.parametrize("kernel", ["cubic", "linear"])
 @pytest.mark.parametrize(
     "shape", [(1, 1, 40, 36), (1, 40, 36, 80)], ids=["few", "many"]

@@ -1,5 +1,6 @@
 """What is around a converted layer: what reads it, calls it, or looks in between."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -111,6 +112,32 @@ def test_what_would_be_lost_is_refused(write):
     layer = converted(nn.Conv2d(2, 3, 3, 2, 1))
     with torch.no_grad(), pytest.raises(RuntimeError, match="computed from a continu"):
         write(layer.weight)
+
+
+def test_pruning_of_the_weight_is_refused_and_its_way_out():
+    conv = nn.Conv2d(2, 3, 3, 2, 1)
+    layer, image = converted(copy.deepcopy(conv)), torch.randn(1, 2, 9, 8)
+    before = layer(image)
+    with pytest.raises(TypeError, match=r"prune before convert.*layer\.weight \* mask"):
+        prune.l1_unstructured(layer, "weight", amount=0.5)
+    assert torch.equal(layer(image), before)
+    prune.l1_unstructured(conv, "weight", amount=0.5)
+    layer.weight = layer.weight * conv.weight_mask
+    torch.testing.assert_close(layer(image), conv(image))
+    prune.l1_unstructured(layer.kernel, "head", amount=0.5)
+    prune.l1_unstructured(layer, "bias", amount=0.5)
+    layer(image).sum().backward()
+    assert (layer.kernel.head == 0).sum() == 27
+
+
+def test_a_rule_by_name_is_told_where_the_weights_are():
+    report = convert(nn.Sequential(nn.Conv2d(2, 3, 3, 2, 1), nn.BatchNorm2d(3)))
+    decayed = [n for n, _ in report.model.named_parameters() if n.endswith("weight")]
+    assert decayed == ["1.weight"]
+    words = " ".join(str(report).split())
+    assert (
+        "parameter kernel.head now, which rules for names that end in weight" in words
+    )
 
 
 def test_pruned_before():

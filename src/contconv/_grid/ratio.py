@@ -31,24 +31,34 @@ def as_ratio(scale: Any) -> Ratio:
     """The scale as a ratio of whole numbers; floats to six digits of denominator."""
     if isinstance(scale, Ratio):
         return scale
+    if type(scale) is float:
+        return _nearest(scale)
     if isinstance(scale, bool) or not isinstance(scale, Real):
         raise TypeError(
             "scale must be an int, a float or a Fraction, or one of these per axis, "
             f"got {type(scale).__name__}{_way_out(scale)}"
         )
-    if isinstance(scale, Rational):
-        exact = Fraction(scale)
-        if exact <= 0:
-            raise ValueError(f"scale must be positive and finite, got {_text(exact)}")
-    else:
-        if not math.isfinite(scale) or scale <= 0:
-            raise ValueError(f"scale must be positive and finite, got {scale}")
-        exact = Fraction(float(scale)).limit_denominator(MAX_DENOMINATOR)
-    if exact == 0:
+    if not isinstance(scale, Rational):
+        return _nearest(float(scale))
+    exact = Fraction(scale)
+    if exact <= 0:
+        raise ValueError(f"scale must be positive and finite, got {_text(exact)}")
+    return _checked(exact)
+
+
+def _nearest(scale: float) -> Ratio:
+    if not math.isfinite(scale) or scale <= 0:
+        raise ValueError(f"scale must be positive and finite, got {scale}")
+    near = Fraction(scale).limit_denominator(MAX_DENOMINATOR)
+    if near == 0:
         raise ValueError(
             f"scale must be at least {1 / MAX_DENOMINATOR:g} as a float, got {scale}; "
             "pass a Fraction for a smaller one"
         )
+    return _checked(near)
+
+
+def _checked(exact: Fraction) -> Ratio:
     if max(exact.numerator, exact.denominator) > _LARGEST:
         raise ValueError(
             f"scale needs whole numbers beyond 64 bits, got {_text(exact)}; round it "
@@ -75,4 +85,6 @@ def _way_out(scale: Any) -> str:
 
 def as_ratios(scale: Any, ndim: int) -> tuple[Ratio, ...]:
     """One ratio per axis."""
+    if type(scale) is float:
+        return (as_ratio(scale),) * ndim
     return tuple(as_ratio(value) for value in per_axis(scale, ndim, "scale"))

@@ -48,9 +48,10 @@ class _Entries:
     def find(self, key: Hashable) -> _Entry | None:
         with self.lock:
             self._drop_orphans()
-            if key in self.entries:
+            found = self.entries.get(key)
+            if found is not None:
                 self.entries.move_to_end(key)
-            return self.entries.get(key)
+            return found
 
     def keep(self, key: Hashable, entry: _Entry) -> None:
         with self.lock:
@@ -112,6 +113,25 @@ def cached(
     value = _made(make)
     _kept.keep(key, _Entry(value, [], size_of(value)))
     return value
+
+
+def find(key: Hashable) -> Any:
+    """What was kept for a key; None if nothing was."""
+    entry = _kept.find(key)
+    return None if entry is None else entry.value
+
+
+def keep(key: Hashable, value: Any, tensors: Any) -> None:
+    """Keep a value that holds these tensors, for `find`.
+
+    Args:
+        key: All that the value depends on, which never changes.
+        value: Whatever is to be found.
+        tensors: In tuples and lists, of no more than `LARGEST` numbers.
+    """
+    size = size_of(tensors)
+    if size <= 4 * LARGEST:
+        _kept.keep(key, _Entry(value, [], size))
 
 
 def cached_by_parameters(
@@ -181,12 +201,12 @@ def _made(make: Callable[[], Value]) -> Value:
 
 def size_of(value: Any) -> int:
     """The bytes of the memory behind all tensors of a value; of views, once."""
-    return sum(_storages(value).values()) + 1024  # for what holds them
-
-
-def _storages(value: Any) -> dict[int, int]:
-    if isinstance(value, Tensor):
-        storage = value.untyped_storage()
-        return {storage.data_ptr(): storage.nbytes()}
-    parts = value if isinstance(value, (tuple, list)) else ()
-    return {at: size for part in parts for at, size in _storages(part).items()}
+    sizes, parts = {}, [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, Tensor):
+            storage = part.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+        elif isinstance(part, (tuple, list)):
+            parts += part
+    return sum(sizes.values()) + 1024  # for what holds them

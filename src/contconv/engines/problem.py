@@ -44,10 +44,12 @@ class Problem:
     @property
     def learns(self) -> bool:
         """Whether a backward pass may follow."""
+        if not torch.is_grad_enabled():
+            return False
         wanted = [self.image, self.kernel.head, *self.kernel.parameters()]
         if isinstance(self.grid, PointGrid):
             wanted.append(self.grid.points)
-        return torch.is_grad_enabled() and any(one.requires_grad for one in wanted)
+        return any(one.requires_grad for one in wanted)
 
     @property
     def basis_dtype(self) -> torch.dtype:

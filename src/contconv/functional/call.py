@@ -15,6 +15,7 @@ from contconv._runtime.autograd import untraced
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import check_engine
 from contconv.functional.checks import as_kernel, check_bias, check_input, check_points
+from contconv.functional.plan import Plan, found_plan, plan_key
 from contconv.kernels import ContinuousKernel
 
 
@@ -33,6 +34,7 @@ class Call:
     dtype: torch.dtype  # of the output, and of the image as engines get it
     is_batched: bool
     engine: str
+    plan: Plan | None = None  # what was kept, or is to be, for others like this
 
     @property
     def out_channels(self) -> int:
@@ -64,8 +66,18 @@ def as_call(
     engine: str = "auto",
 ) -> Call:
     """The call with these arguments of `continuous_conv`, or its error."""
-    check_engine(engine)
     kernel = as_kernel(kernel, input)
+    key = None
+    if points is None:
+        given = (scale, size, groups, padding, padding_mode, antialias, align, engine)
+        key = plan_key(input, kernel, bias, *given)
+        plan = found_plan(key)
+        if plan is not None:
+            is_batched = input.ndim == kernel.ndim + 2
+            image = input if is_batched else input[None]
+            own = (plan.grid, groups, bias, plan.dtype, is_batched, engine, plan)
+            return Call(image, kernel, *own)
+    check_engine(engine)
     support, ndim = kernel.kernel_size, kernel.ndim
     with untraced():
         check_input(input, kernel, groups)
@@ -88,7 +100,8 @@ def as_call(
     is_batched = input.ndim == ndim + 2
     image = input if is_batched else input[None]
     dtype = autocast_dtype(image) or image.dtype
-    call = Call(image, kernel, grid, groups, bias, dtype, is_batched, engine)
+    plan = None if key is None else Plan(key, grid, dtype)
+    call = Call(image, kernel, grid, groups, bias, dtype, is_batched, engine, plan)
     check_bias(bias, call.out_channels, image)
     return call
 

@@ -14,7 +14,9 @@ from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import ENGINES, Problem, choose
+from contconv.engines.native import engine as native_engine
 from contconv.functional.call import Call, as_call
+from contconv.functional.plan import Plan
 from contconv.kernels import ContinuousKernel
 
 
@@ -38,10 +40,12 @@ def continuous_conv(
 
     .. math::
 
+        \begin{aligned}
         g_n &= \frac{n}{s} + \frac{\mathrm{in} - 1}{2} - \frac{\mathrm{out} - 1}{2 s}
             & \qquad \text{(Eq. 2)} \\
         \mathrm{out}[o, n] &= \sum_{c, m} \mathrm{input}[c, m] \, K(g_n - m)[o, c]
             & \qquad \text{(Eq. 1)}
+        \end{aligned}
 
     The sum runs over the pixels :math:`m` within half a kernel size of :math:`g_n`; a
     pixel exactly on that edge counts half. The output is centred on the input, and
@@ -117,12 +121,31 @@ def continuous_conv(
 
 def run_call(call: Call) -> Float[Tensor, "..."]:
     """The output of a call."""
-    image, bias = call.image.to(call.dtype), call.bias
-    out = apply_kernel(image, call.kernel, call.grid, call.groups, call.engine)
+    image, bias, plan = call.image.to(call.dtype), call.bias, call.plan
+    if plan is not None and plan.grid is not call.grid:
+        plan = None  # of the call that this one was made from
+    if plan is None or plan.tables is None:
+        options = (call.grid, call.groups, call.engine, plan)
+        out = apply_kernel(image, call.kernel, *options)
+    else:
+        out = _apply_plan(image, call.kernel, call.groups, plan)
     if bias is not None:
         out = _add(out, bias.to(out.dtype).view(-1, *[1] * call.kernel.ndim))
     out = like_layout(out.to(call.dtype), call.image)
     return out if call.is_batched else out[0]
+
+
+def _apply_plan(
+    image: Float[Tensor, "n c *in_shape"],
+    kernel: ContinuousKernel,
+    groups: int,
+    plan: Plan,
+) -> Float[Tensor, "n o *out_shape"]:
+    """Eq. 1 by the native engine, as in an earlier call."""
+    assert plan.tables is not None
+    images, groups = as_images(image, kernel, groups)
+    out = native_engine.run(images, kernel.head, plan.tables, groups)
+    return out if images is image else out.view(*image.shape[:2], *out.shape[2:])
 
 
 def apply_kernel(
@@ -131,8 +154,12 @@ def apply_kernel(
     grid: Grid,
     groups: int,
     engine: str,
+    plan: Plan | None = None,
 ) -> Float[Tensor, "n o *out_shape"]:
-    """Eq. 1 on a grid, by the engine of that name, not rounded below float32."""
+    """Eq. 1 on a grid, by the engine of that name, not rounded below float32.
+
+    If a plan is given, it is kept for calls of the same kind.
+    """
     problem = as_problem(image, kernel, grid, groups)
     chosen, cost = choose(problem, engine)
     if image.is_meta:
@@ -140,6 +167,8 @@ def apply_kernel(
     check_fits(problem.shape, image.element_size(), cost.memory, image.device)
     # What may be rounded, the engine decides: the basis stays in float32.
     with no_autocast(image.device.type):
+        if plan is not None and plan.keeps(problem, chosen):
+            return _apply_plan(image, kernel, groups, plan)
         out = chosen.apply(problem)
     return out.view(*image.shape[:2], *grid.out_shape) if kernel.is_shared else out
 
@@ -151,11 +180,19 @@ def as_problem(
     groups: int,
 ) -> Problem:
     """The problem that engines solve: with a shared kernel, each channel an image."""
-    channels = image.shape[1]
-    if kernel.is_shared and channels > 1:
-        # One filter for every channel: the channels are so many more images.
-        image, grid, groups = image.flatten(0, 1)[:, None], _repeat(grid, channels), 1
-    return Problem(image, kernel, grid, groups)
+    images, groups = as_images(image, kernel, groups)
+    if images is not image:
+        grid = _repeat(grid, image.shape[1])
+    return Problem(images, kernel, grid, groups)
+
+
+def as_images(
+    image: Float[Tensor, "n c *in_shape"], kernel: ContinuousKernel, groups: int
+) -> tuple[Float[Tensor, "m i *in_shape"], int]:
+    """With one filter for every channel, the channels are so many more images."""
+    if image.shape[1] == 1 or not kernel.is_shared:
+        return image, groups
+    return image.flatten(0, 1)[:, None], 1
 
 
 def _add(out: Tensor, bias: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """resize: classical resizing, one axis at a time, bit for bit on 8-bit images."""
 
+from functools import partial
 from math import prod
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,6 +12,7 @@ from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.padding import check_padding_mode
 from contconv._grid.placement import as_placements
 from contconv._grid.ratio import Scale, Size
+from contconv._runtime.cache import cached
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import is_channels_last, like_layout
 from contconv._runtime.shapes import Shaped, no_type_check
@@ -18,7 +21,15 @@ from contconv.functional.checks import as_kernel
 from contconv.functional.conv import apply_kernel
 from contconv.functional.folding import check_windows, folded
 from contconv.functional.nearest import along_axis, nearest_pixels
-from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
+from contconv.functional.resize_in_library import Plan, key_of, planned
+from contconv.functional.resize_in_library import resampled as in_library
+from contconv.functional.resize_passes import (
+    Pass,
+    is_inexact,
+    pass_order,
+    resampled,
+    suits_blocks,
+)
 from contconv.functional.resize_taps import is_long, repeating_weights
 from contconv.functional.resize_traced import resampled_at_once
 from contconv.functional.rounding import rounded
@@ -105,6 +116,44 @@ def resize(
         >>> resize(photo, scale=1 / 3).shape
         torch.Size([1, 3, 160, 214])
     """
+    options = (scale, size, kernel, antialias, padding_mode, align)
+    if (key := key_of(input, *options)) is not None:
+        plan = cached(key, ("resize",), partial(_planned, input, *options))
+        if plan is not None:
+            return like_layout(in_library(input, plan), input)
+    call = _checked(input, *options)
+    kernel, axes, modes = call.kernel, call.axes, call.modes
+    if call.labels:
+        return like_layout(nearest_pixels(input, axes, modes), input)
+    dtype = _dtype(input)
+    if isinstance(kernel, SeparableKernel) and call.is_product:
+        out = _axis_by_axis(input, kernel, axes, modes, dtype)
+    else:
+        mode = "symmetric" if "symmetric" in modes else modes[0]
+        out = _at_once(input.to(dtype), kernel, AxisGrid(axes, mode))
+        out = rounded(out) if input.dtype == torch.uint8 else out
+    return like_layout(out.to(input.dtype), input)
+
+
+class _Call(NamedTuple):
+    """The arguments of a call, checked."""
+
+    kernel: ContinuousKernel
+    axes: tuple[Axis, ...]
+    modes: list[str]
+    labels: bool
+    is_product: bool  # of one function per axis
+
+
+def _checked(
+    input: Tensor,
+    scale: Scale | None,
+    size: Size | None,
+    kernel: ContinuousKernel | str,
+    antialias: bool,
+    padding_mode: str | None,
+    align: str,
+) -> _Call:
     labels = isinstance(kernel, str) and kernel == "nearest"
     kernel = as_kernel("box" if labels else kernel, input)
     _check_input(input, kernel, labels)
@@ -116,22 +165,33 @@ def resize(
     antialias = antialias and not labels
     axes = resized_axes(input.shape[2:], widths, scale, size, antialias, places)
     modes = [padding_mode or _usual_mode(axis) for axis in axes]
+    product = is_separable(kernel) and kernel.head.shape[2] == 1
     if labels:
         _check_memory(input, axes, input.dtype)
-        return like_layout(nearest_pixels(input, axes, modes), input)
-    wide = torch.float64 if input.dtype == torch.uint8 else torch.float32
-    dtype = torch.promote_types(input.dtype, wide)
-    product = is_separable(kernel) and kernel.head.shape[2] == 1
+        return _Call(kernel, axes, modes, labels, product)
     for together in [[axis] for axis in axes] if product else [axes]:
         check_windows(together)
-    _check_memory(input, axes, dtype)
-    if isinstance(kernel, SeparableKernel) and product:
-        out = _axis_by_axis(input, kernel, axes, modes, dtype)
-    else:
-        mode = "symmetric" if "symmetric" in modes else modes[0]
-        out = _at_once(input.to(dtype), kernel, AxisGrid(axes, mode))
-        out = rounded(out) if input.dtype == torch.uint8 else out
-    return like_layout(out.to(input.dtype), input)
+    _check_memory(input, axes, _dtype(input))
+    return _Call(kernel, axes, modes, labels, product)
+
+
+def _dtype(input: Tensor) -> torch.dtype:
+    """In which numbers sums are taken."""
+    wide = torch.float64 if input.dtype == torch.uint8 else torch.float32
+    return torch.promote_types(input.dtype, wide)
+
+
+def _planned(input: Tensor, *options: Any) -> Plan | None:
+    """What the library does with these arguments; None if that is not for it."""
+    call = _checked(input, *options)
+    if call.labels or not (
+        isinstance(call.kernel, SeparableKernel) and call.is_product
+    ):
+        return None
+    if any(is_long(input, call.axes, i) for i in range(len(call.axes))):
+        return None  # whose weights of one period serve all
+    copied = [_copies(call.kernel, axis) for axis in call.axes]
+    return planned(call.kernel, call.axes, call.modes, copied)
 
 
 def _usual_mode(axis: Axis) -> str:
@@ -150,7 +210,7 @@ def _axis_by_axis(
     last = is_channels_last(image)
     pixels = (image.movedim(1, -1) if last else image).contiguous()
     first, passes = 1 if last else 2, []
-    order = _order(axes, image.dtype)
+    order = pass_order(axes, image.dtype)
     for i in [i for i in order if _copies(kernel, axes[i])]:
         pixels = along_axis(pixels, first + i, axes[i], modes[i])
         order.remove(i)
@@ -177,30 +237,6 @@ def _copies(kernel: SeparableKernel, axis: Axis) -> bool:
     """
     compiles = torch.compiler.is_compiling()  # and sizes may be symbols
     return not compiles and type(kernel) in _INTERPOLATING and axis.hits_pixels
-
-
-def _order(axes: tuple[Axis, ...], dtype: torch.dtype) -> list[int]:
-    """First the axis that shrinks most; of two that grow alike, the last one.
-
-    MATLAB takes the first one of two alike, and rounds in between.
-    """
-    exact = dtype != torch.uint8
-    if exact and torch.compiler.is_compiling():
-        return list(range(len(axes)))  # one graph for all sizes
-    order: list[int] = []
-    for i, axis in enumerate(axes):
-        # By insertion, as sizes may be symbols.
-        place = 0
-        while place < len(order) and not _is_before(axis, axes[order[place]], exact):
-            place += 1
-        order.insert(place, i)
-    return order
-
-
-def _is_before(axis: Axis, earlier: Axis, exact: bool) -> bool:
-    """Whether to resample this axis before one that comes earlier."""
-    own, other = axis.up * earlier.down, earlier.up * axis.down
-    return own < other or (exact and own == other and axis.up > axis.down)
 
 
 def _at_once(image: Tensor, kernel: ContinuousKernel, grid: AxisGrid) -> Tensor:

@@ -90,10 +90,11 @@ class ContinuousKernel(nn.Module, ABC):
 
         Engines keep what they compute from it, for all kernels with the same key.
         """
-        if not is_separable(self):
+        if not self._declares or not is_separable(self):
             return None
-        keys = tuple(self.axis_key(axis) for axis in range(self.ndim))
-        return None if None in keys else keys
+        kind, constants = type(self), map(self.axis_constants, range(self.ndim))
+        keys = tuple((kind, one) for one in constants if one is not None)
+        return keys if len(keys) == self.ndim else None
 
     def basis_inputs(self) -> tuple[Hashable, tuple[Tensor, ...]]:
         """All that `basis` depends on: constants, and tensors that may change.

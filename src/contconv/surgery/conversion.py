@@ -129,7 +129,11 @@ class Conversion:
         """A line or more for each layer, and the sums."""
         lines = [_line(row) for row in self.rows]
         renamed = any(row.error is not None for row in self.converted)
-        note = "; their weights are the parameter kernel.head now" if renamed else ""
+        note = (
+            "; their weights are the parameter kernel.head now, which rules for names "
+            "that end in weight, such as those of weight decay, have to include"
+        )
+        note = note if renamed else ""
         return "\n".join([*lines, wrapped(self._summary() + note)])
 
     def _summary(self) -> str:

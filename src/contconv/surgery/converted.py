@@ -57,6 +57,16 @@ class Converted(ContinuousConv):
             self.kernel.head.copy_(head)
         self.kernel.head.requires_grad_(value.requires_grad)
 
+    def register_parameter(self, name: str, param: nn.Parameter | None) -> None:
+        """Refuse what would take the weight's place, as `torch.nn.utils.prune` does."""
+        if name == "weight_orig":
+            raise TypeError(
+                "the weight of a converted layer is computed from kernel.head, so that "
+                "it cannot be pruned in place; prune before convert, and make that "
+                "permanent, or set layer.weight to layer.weight * mask"
+            )
+        super().register_parameter(name, param)
+
     @no_type_check
     def forward(
         self,

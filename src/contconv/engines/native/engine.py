@@ -14,19 +14,22 @@ from torch import Tensor
 
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.autograd import is_compiled, is_transformed
+from contconv._runtime.autograd import has_symbolic_sizes, is_compiled, is_transformed
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float
 from contconv.engines.native.gradients import separable
 from contconv.engines.native.library import Plan, missing, plan
 from contconv.engines.native.pixel_tables import MOST_KEPT, row_numbers
 from contconv.engines.native.pixelwise import apply_pixelwise
-from contconv.engines.native.tables import axis_tables
+from contconv.engines.native.tables import Tables, axis_tables
 from contconv.engines.problem import Cost, Problem
 from contconv.kernels import SeparableKernel
 from contconv.kernels.base import is_separable
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+# Of an axis: its tables have 32 bits.
+MOST_PIXELS = 2**31 - 1
 
 # Nanoseconds of a step of the plan, of a number that is read or written, and of a call:
 # two cores with AVX-512.
@@ -46,6 +49,8 @@ def unsupported(problem: Problem) -> list[str]:
     if image.dtype not in DTYPES:
         name = str(image.dtype).removeprefix("torch.")
         reasons.append(f"needs float32, bfloat16 or float16, got {name}")
+    if (most := _longest(problem)) > MOST_PIXELS:
+        reasons.append(f"an axis has {most} pixels; at most {MOST_PIXELS} are counted")
     if torch.compiler.is_exporting():
         reasons.append("exported graphs are of PyTorch's own operators")
     elif is_transformed() and not is_compiled():
@@ -53,6 +58,13 @@ def unsupported(problem: Problem) -> list[str]:
     if not reasons and (reason := missing()) is not None:
         reasons.append(reason)
     return reasons
+
+
+def _longest(problem: Problem) -> int:
+    """The pixels of the longest axis; 0 in a graph, where they may be symbols."""
+    if has_symbolic_sizes():
+        return 0
+    return max((*problem.grid.in_shape, *problem.grid.out_shape))
 
 
 def is_by_axes(problem: Problem) -> bool:
@@ -63,21 +75,31 @@ def is_by_axes(problem: Problem) -> bool:
 def cost(problem: Problem) -> Cost:
     if not is_by_axes(problem):
         return _pixelwise_cost(problem)
-    assert isinstance(problem.grid, AxisGrid)
-    assert isinstance(problem.kernel, SeparableKernel)
-    ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
-    n, out_channels = problem.image.shape[0], problem.out_channels
-    groups, in_channels = problem.groups, problem.kernel.head.shape[1]
-    out_channels //= groups
-    taken, memory = _plan(
-        problem.grid.axes, ranks, (n, groups, in_channels, out_channels)
-    )
+    taken, memory = _planned(problem)
     return Cost(
         multiply_adds=taken.multiply_adds,
         memory=memory,
         time=(_CALL + _STEP * taken.steps + _NUMBER * problem.numbers)
         * (3.2 if problem.learns else 1),
     )
+
+
+def plan_of(problem: Problem) -> Plan:
+    """The order of the steps where the axes are resampled one after the other."""
+    return _planned(problem)[0]
+
+
+def _planned(problem: Problem) -> tuple[Plan, int]:
+    assert isinstance(problem.grid, AxisGrid)
+    assert isinstance(problem.kernel, SeparableKernel)
+    ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
+    n, groups, in_channels = (
+        problem.image.shape[0],
+        problem.groups,
+        problem.kernel.head.shape[1],
+    )
+    channels = (n, groups, in_channels, problem.out_channels // groups)
+    return _plan(problem.grid.axes, ranks, channels)
 
 
 def _pixelwise_cost(problem: Problem) -> Cost:
@@ -126,11 +148,26 @@ def _ranks(kernel: SeparableKernel) -> tuple[int, ...]:
 
 
 def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
-    image = problem.image
+    if is_by_axes(problem):
+        tables = axis_tables(problem)
+        return run(problem.image, problem.kernel.head, tables, problem.groups)
+    return apply_pixelwise(problem, *_as_taken(problem.image, problem.kernel.head))
+
+
+def run(
+    image: Float[Tensor, "n c *in_shape"],
+    head: Float[Tensor, "o i rank"],
+    tables: Tables,
+    groups: int,
+) -> Float[Tensor, "n o *out_shape"]:
+    """The output, from the tables of a problem."""
+    return separable(*_as_taken(image, head), tables, groups)
+
+
+def _as_taken(image: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
+    """In formats that the library takes."""
     if image.dtype == torch.float16:
         image = image.float()
-    head = problem.kernel.head.to(torch.float32).contiguous()
-    if not is_by_axes(problem):
-        return apply_pixelwise(problem, image, head)
-    tables = axis_tables(problem)
-    return separable(image, head, tables, problem.groups)
+    if head.dtype != torch.float32 or not head.is_contiguous():
+        head = head.to(torch.float32).contiguous()
+    return image, head

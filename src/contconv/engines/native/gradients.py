@@ -30,12 +30,20 @@ def separable(
     head: Float[Tensor, "o i rank"],
     tables: Tables,
     groups: int,
+    order: int = -1,
 ) -> Float[Tensor, "n o *out_shape"]:
-    """The convolution, in float32 or bfloat16; the head and the tables are float32."""
+    """The convolution, in float32 or bfloat16; the head and the tables are float32.
+
+    The order of the steps is the best, unless one is asked for.
+    """
     given = (image, head, *tables)
-    if is_compiled() or not torch.is_grad_enabled() or not _learns(given):
-        return torch.ops.contconv_native.separable(*given, groups, -1)
-    return _Separable.apply(*given, groups)  # type: ignore
+    if is_compiled():
+        return torch.ops.contconv_native.separable(*given, groups, order)
+    if torch.is_grad_enabled() and _learns(given):
+        return _Separable.apply(*given, groups, order)  # type: ignore
+    # Past what compilers are told of gradients, which is in Python.
+    with torch._C._AutoDispatchBelowAutograd():
+        return torch.ops.contconv_native.separable.default(*given, groups, order)
 
 
 def _learns(given: tuple[Tensor, ...]) -> bool:
@@ -45,7 +53,7 @@ def _learns(given: tuple[Tensor, ...]) -> bool:
 class _Separable(torch.autograd.Function):
     @staticmethod
     def forward(*given: Any) -> Tensor:
-        return torch.ops.contconv_native.separable(*given, -1)
+        return torch.ops.contconv_native.separable.default(*given)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -60,7 +68,7 @@ class _Separable(torch.autograd.Function):
             found = _by_operators(gradients[0], image, head, tables, ctx.groups, wanted)
         else:
             found = _found(gradients[0], image, head, tables, ctx.groups, wanted)
-        return (*_in_place(found, wanted), None)
+        return (*_in_place(found, wanted), None, None)
 
 
 def _wanted(ctx: Any) -> list[bool]:

@@ -13,7 +13,7 @@ from contconv.engines.native.gradients import register_autograd
 from contconv.engines.native.pixelwise import register_pixelwise
 
 # What the library and this package have to agree on.
-INTERFACE = 2
+INTERFACE = 3
 
 
 @constant_in_graphs

@@ -57,15 +57,16 @@ class AxisNeighbors(NamedTuple):
         return AxisNeighbors(source, self.phase, distance, weight)
 
 
-def pixel_tables(problem: Problem, rows: slice = slice(None)) -> PixelTables:
-    """The tables of some rows of the output, along its first axis."""
+def pixel_tables(problem: Problem, rows: slice | None = None) -> PixelTables:
+    """The tables of the output, or of some of its rows, along the first axis."""
     if not isinstance(problem.grid, AxisGrid) or torch.compiler.is_compiling():
         return _of_points(problem, rows)
     make = partial(_neighbors, problem.grid)
     numbers = sum(axis.out_size * axis.taps for axis in problem.grid.axes)
     axes = cached("neighbors", ("native", problem.grid), make, 3 * numbers)
-    axes = [axes[0].of(rows), *axes[1:]]
-    table = _cached_table(problem, axes, (rows.start, rows.stop))
+    if rows is not None:
+        axes = [axes[0].of(rows), *axes[1:]]
+    table = _cached_table(problem, axes) if rows is None else _table(problem, axes)
     ndim, none = len(axes), torch.empty(0, 0, dtype=torch.int32)
     absent = [none, none.flatten()] * (3 - ndim)
     sources = [one for axis in axes for one in (axis.source, axis.phase)]
@@ -110,19 +111,20 @@ def _along(axis: Axis, padding_mode: str, shares: bool) -> AxisNeighbors:
 
 
 def _cached_table(
-    problem: Problem, axes: list[AxisNeighbors], rows: tuple[int | None, int | None]
+    problem: Problem, axes: list[AxisNeighbors]
 ) -> Float[Tensor, "rows taps rank"]:
     """The table, kept while the kernel does not change, where nothing learns."""
     make, kernel = partial(_table, problem, axes), problem.kernel
     numbers = row_numbers(problem) * len(axes[0].source)
-    if numbers > MOST_KEPT or (torch.is_grad_enabled() and problem.learns):
+    learns = any(one.requires_grad for one in kernel.parameters())
+    if numbers > MOST_KEPT or (torch.is_grad_enabled() and learns):
         return make()
-    use = ("native", problem.grid, rows)
+    use = ("pixel table", problem.grid)
     if kernel.basis_key is not None:
-        return cached(kernel.basis_key, ("pixel table", *use), make, numbers)
+        return cached(kernel.basis_key, use, make, numbers)
     if (needs := kernel.dependence()) is None:
         return make()
-    key = ("pixel table", needs.constants, *use)
+    key = (needs.constants, *use)
     # The head is no part of the table, but comes first.
     return cached_by_parameters(kernel, key, needs.tensors[1:], make)
 
@@ -145,9 +147,13 @@ def _table(
     return (parts[0] if len(parts) == 1 else torch.cat(parts)).contiguous()
 
 
-def _of_points(problem: Problem, rows: slice) -> PixelTables:
+def _of_points(problem: Problem, rows: slice | None) -> PixelTables:
     """The neighbors of each output pixel; of each image, where they differ."""
-    kernel, grid = problem.kernel, problem.grid
+    kernel, grid, shape = problem.kernel, problem.grid, problem.grid.out_shape
+    if rows is None:
+        rows = slice(None)
+    else:
+        shape = (len(range(*rows.indices(shape[0]))), *shape[1:])
     if isinstance(grid, PointGrid) and is_separable(kernel):
         source, table = _products(kernel, grid, rows)
     else:
@@ -158,9 +164,6 @@ def _of_points(problem: Problem, rows: slice) -> PixelTables:
     source = source.int()
     none, no_phase = source.new_empty(0, 0), source.new_empty(0)
     sources = (none, no_phase, none, no_phase, source, no_phase)
-    shape = grid.out_shape
-    if rows != slice(None):
-        shape = (len(range(*rows.indices(shape[0]))), *shape[1:])
     return PixelTables(sources, table.float().contiguous(), shape)
 
 

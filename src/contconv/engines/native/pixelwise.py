@@ -4,7 +4,6 @@ First derivatives are the library's; graphs and batches of gradients go by PyTor
 operators.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -32,9 +31,10 @@ def apply_pixelwise(
     """The convolution of an image in float32 or bfloat16, with a head in float32."""
     if problem.kernel.is_shared and problem.grid.batch == 1 and len(image) > 1:
         # One filter for all: the images are so many channels, which fill vectors.
-        channels = replace(problem, image=image.transpose(0, 1), groups=len(image))
-        heads = head.expand(len(image), 1, -1).contiguous()
-        return _applied(channels, channels.image, heads).transpose(0, 1)
+        turned, n = image.transpose(0, 1), len(image)
+        channels = Problem(turned, problem.kernel, problem.grid, n)
+        heads = head.expand(n, 1, -1).contiguous()
+        return _applied(channels, turned, heads).transpose(0, 1)
     return _applied(problem, image, head)
 
 

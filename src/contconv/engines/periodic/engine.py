@@ -7,7 +7,7 @@ scales with few phases. Phases whose windows are much alike share a call, as out
 channels, their filters filled up with zeros.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from itertools import product
 from math import prod
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
-from contconv._runtime.cache import cached, cached_by_parameters
+from contconv._runtime.cache import cached
 from contconv._runtime.finite import is_finite
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float
@@ -29,11 +29,9 @@ from contconv.engines.periodic.phases import (
     phase_taps,
 )
 from contconv.engines.periodic.strided import (
-    empty,
     interleaved,
     reading,
     windows,
-    write,
 )
 from contconv.engines.problem import Cost, Problem
 from contconv.engines.weights import phase_weights
@@ -46,9 +44,6 @@ MAX_PHASES = 64
 # What a call costs beside its products, in multiply-adds, of which two cores do 140 per
 # ns: 30 us, and 0.4 ns for each value of the image, which is read and rearranged.
 CALL, READ = 4_000_000, 60
-
-# Bytes of results that stay in the cache until they are interleaved.
-CHUNK_BYTES = 4 * 2**20
 
 
 def unsupported(problem: Problem) -> list[str]:
@@ -104,37 +99,8 @@ def _apply(
     problem: Problem, image: Tensor, plan: tuple[PhaseGroups, ...]
 ) -> Float[Tensor, "n o *out_shape"]:
     filters = _filters(problem, plan).to(image.dtype)
-    parts = partial(_parts, problem, plan, filters)
-    learning = image.requires_grad or filters.requires_grad
-    rearranged = torch.compiler.is_compiling() or (learning and torch.is_grad_enabled())
-    if rearranged or all(axis.phases == 1 for axis in _axes(problem)):
-        out = interleaved(list(parts(image)), plan, _axes(problem))
-        return out.to(problem.basis_dtype)
-    return _in_chunks(problem, plan, parts, image)
-
-
-def _in_chunks(
-    problem: Problem,
-    plan: tuple[PhaseGroups, ...],
-    parts: Callable[[Tensor], Iterator[Tensor]],
-    image: Tensor,
-) -> Tensor:
-    """The output, a few images at a time, so that results stay in the cache.
-
-    Doubling 16 images of 64 channels takes 0.75 times as long as a convolution of the
-    output's size, where all at once it takes 1.1 times.
-    """
-    step = max(1, len(image))
-    if image.device.type == "cpu":
-        step = max(1, CHUNK_BYTES // (image.element_size() * prod(problem.shape[1:])))
-    out = None
-    for i, chunk in enumerate(image.split(step)):
-        for runs, part in zip(product(*plan), parts(chunk), strict=True):
-            if out is None:
-                out = empty(problem.shape, problem.basis_dtype, part)
-            write(out[i * step : i * step + step], runs, part, _axes(problem))
-    assert out is not None
-    return out
+    parts = list(_parts(problem, plan, filters, image))
+    return interleaved(parts, plan, _axes(problem)).to(problem.basis_dtype)
 
 
 def _axes(problem: Problem) -> tuple[Axis, ...]:
@@ -183,16 +149,6 @@ def _filters(problem: Problem, plan: tuple[PhaseGroups, ...]) -> Tensor:
 
     ``[groups, *phases, out, in, *widths]``, the channels being those of a group.
     """
-    needs = None if problem.learns else problem.kernel.dependence()
-    if needs is None:
-        return _new_filters(problem, plan)
-    use = (problem.groups, problem.basis_dtype, problem.image.device)
-    key = (needs.constants, _axes(problem), plan, *use)
-    make = partial(_new_filters, problem, plan)
-    return cached_by_parameters(problem.kernel, key, needs.tensors, make)
-
-
-def _new_filters(problem: Problem, plan: tuple[PhaseGroups, ...]) -> Tensor:
     use = ("phases", _axes(problem), plan, problem.basis_dtype, problem.image.device)
     make = partial(_phase_basis, problem, plan)
     basis = cached(problem.kernel.basis_key, use, make)

@@ -1,7 +1,6 @@
 """Strided convolutions: how they read windows, and how their results interleave."""
 
 from collections.abc import Iterator, Sequence
-from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -106,32 +105,6 @@ def interleaved(
     else:
         out = whole.permute(0, 1, 2 + ndim, *pixels).reshape(n, channels, *sizes)
     return out[(..., *[slice(axis.out_size) for axis in axes])]
-
-
-def empty(shape: tuple[int, ...], dtype: torch.dtype, part: Tensor) -> Tensor:
-    """Memory for an output, in the layout of its parts."""
-    if not _is_channels_last(part):
-        return part.new_empty(shape, dtype=dtype)
-    n, channels, *sizes = shape
-    return part.new_empty((n, *sizes, channels), dtype=dtype).movedim(-1, 1)
-
-
-def write(
-    out: Float[Tensor, "n o *out_shape"],
-    runs: PhaseGroups,
-    part: Tensor,
-    axes: Sequence[Axis],
-) -> None:
-    """One result, each of its phases where it belongs; faster than `interleaved`."""
-    out = out.unflatten(1, (part.shape[1], -1))
-    for phases in product(*(range(run.length) for run in runs)):
-        pixels = [
-            slice(run.first + i, None, axis.phases)
-            for run, i, axis in zip(runs, phases, axes, strict=True)
-        ]
-        target = out[(..., *pixels)]
-        values = part[(slice(None), slice(None), *phases)]
-        target.copy_(values[(..., *map(slice, target.shape[3:]))])
 
 
 def _is_channels_last(tensor: Tensor) -> bool:

@@ -22,19 +22,19 @@ class Band(NamedTuple):
     values: Float[Tensor, "out inputs rank"]
 
 
-def axis_bands(problem: Problem, i: int, times: int = 1) -> list[Band]:
-    """The bands of axis ``i``, each ``times`` as many outputs as usual."""
+def axis_bands(problem: Problem, i: int) -> list[Band]:
+    """The bands of axis ``i``."""
     assert isinstance(problem.grid, AxisGrid)
     assert isinstance(problem.kernel, SeparableKernel)
     axis, key = problem.grid.axes[i], problem.kernel.axis_key(i)
-    make = partial(_axis_bands, problem, i, times)
+    make = partial(_axis_bands, problem, i)
     options = (problem.grid.padding_mode, problem.basis_dtype, problem.image.device)
-    numbers = axis.out_size * times * band_width(axis) * axis.support
-    return cached(key, ("bands", axis, times, *options), make, numbers)
+    numbers = axis.out_size * band_width(axis) * axis.support
+    return cached(key, ("bands", axis, *options), make, numbers)
 
 
-def _axis_bands(problem: Problem, i: int, times: int) -> list[Band]:
-    return bands_of(weights_of(problem, i), problem.image.shape[2 + i], times)
+def _axis_bands(problem: Problem, i: int) -> list[Band]:
+    return bands_of(weights_of(problem, i), problem.image.shape[2 + i])
 
 
 def weights_of(problem: Problem, i: int) -> AxisWeights:
@@ -45,10 +45,10 @@ def weights_of(problem: Problem, i: int) -> AxisWeights:
     return axis_weights(problem.kernel, i, *options)
 
 
-def bands_of(weights: AxisWeights, in_size: int, times: int = 1) -> list[Band]:
+def bands_of(weights: AxisWeights, in_size: int) -> list[Band]:
     """The bands of an axis of ``in_size`` pixels."""
     out_size = len(weights.source)
-    block = times * _block(in_size, out_size)
+    block = _block(in_size, out_size)
     return [
         _band(weights, slice(begin, min(begin + block, out_size)), in_size)
         for begin in range(0, out_size, block)

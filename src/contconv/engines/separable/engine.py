@@ -6,12 +6,9 @@ with ``b``; mix the channels with the head. To enlarge much, the head goes first
 input's few pixels; to shrink, last; in between, in between.
 
 Each axis is resampled in bands of outputs: a small dense block of its matrix, mostly
-zeros, is faster than a gather of the few that are not. Large images are taken in pieces
-of some rows, whose intermediate tensors stay in the cache; so does the backward pass,
-which computes them again.
+zeros, instead of a gather of the few that are not.
 """
 
-from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -25,16 +22,10 @@ from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Cost, Problem
 from contconv.engines.separable.bands import Band, axis_bands, band_width, weights_of
-from contconv.engines.separable.channels_first import early_planes, late_planes
 from contconv.engines.separable.channels_last import run_steps
 from contconv.engines.separable.plan import Plan, best_plan, usual_order
-from contconv.engines.separable.resample import Along
-from contconv.engines.separable.row_blocks import BLOCK_ELEMENTS, in_pieces, pieces
 from contconv.kernels import SeparableKernel
 from contconv.kernels.base import is_separable
-
-# With fewer channels, on either side of the head, they are taken as planes.
-FEW = 8
 
 
 def unsupported(problem: Problem) -> list[str]:
@@ -51,12 +42,11 @@ def cost(problem: Problem) -> Cost:
     assert isinstance(problem.grid, AxisGrid)
     plan, ranks = _plan(problem), _ranks(problem)
     times = problem.image.shape[0] * problem.groups
-    held = min(times * plan.largest, 4 * BLOCK_ELEMENTS)
     bands = (
         axis.out_size * band_width(axis) * rank
         for axis, rank in zip(problem.grid.axes, ranks, strict=True)
     )
-    numbers = problem.image.numel() + held + sum(bands)
+    numbers = problem.image.numel() + times * plan.largest + sum(bands)
     return Cost(
         multiply_adds=times * plan.multiply_adds,
         memory=problem.basis_dtype.itemsize * numbers,
@@ -69,24 +59,13 @@ def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
     """The output; by bands where nothing traces it and all numbers are finite."""
     ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
     if has_values(image):
-        out = _by_bands(problem, image)
+        convolution = prepared(problem)
+        out = convolution.run(image, convolution.bands)
         if is_finite(image, out):
             return out
         # The zeros of a band would make NaN of all that it reads.
     axes = [weights_of(problem, i) for i in range(ndim)]
-    return _run(usual_order(ndim), image, _head(problem), axes)
-
-
-def _by_bands(problem: Problem, image: Tensor) -> Float[Tensor, "n mixed *out_shape"]:
-    """The output by bands; block by block, where there are several."""
-    head, bands, plan = prepared(problem)
-    if not any(one[0].values.requires_grad for one in bands):
-        slab = plan.largest * problem.groups // image.shape[2]
-        parts = pieces(len(image), image.shape[2], bands[0], slab)
-        if len(parts) > 1:
-            run = partial(_run, plan.order)
-            return in_pieces(run, image, head, bands, parts)
-    return _run(plan.order, image, head, bands)
+    return run_steps(channels_last(image), _head(problem), axes, usual_order(ndim))
 
 
 class Prepared(NamedTuple):
@@ -94,43 +73,25 @@ class Prepared(NamedTuple):
 
     head: Float[Tensor, "g o i *ranks"]
     bands: list[list[Band]]
-    plan: Plan
+    order: tuple[int, ...]
 
     def run(
         self, image: Float[Tensor, "n c *in_shape"], bands: list[list[Band]]
     ) -> Float[Tensor, "n mixed *out_shape"]:
         """The outputs of some of the bands."""
-        return _run(self.plan.order, image, self.head, bands)
+        return run_steps(channels_last(image), self.head, bands, self.order)
 
 
 def prepared(problem: Problem) -> Prepared:
     """Head, bands and order, from the shape of the image alone."""
-    head, ndim = _head(problem), problem.kernel.ndim
-    few = _are_few(*head.shape[:3])
-    # Rows of single numbers are multiplied best by large matrices.
-    times = [4 if few and i == ndim - 1 else 1 for i in range(ndim)]
-    bands = [axis_bands(problem, i, times[i]) for i in range(ndim)]
-    return Prepared(head, bands, _plan(problem))
+    bands = [axis_bands(problem, i) for i in range(problem.kernel.ndim)]
+    return Prepared(_head(problem), bands, _plan(problem).order)
 
 
 def _head(problem: Problem) -> Float[Tensor, "g o i *ranks"]:
     dtype, device = problem.basis_dtype, problem.image.device
     head = problem.kernel.head.to(device, dtype).unflatten(0, (problem.groups, -1))
     return head.unflatten(3, _ranks(problem))
-
-
-def _run(
-    order: tuple[int, ...], image: Tensor, head: Tensor, axes: Sequence[Along]
-) -> Tensor:
-    groups, o, i = head.shape[:3]
-    if _are_few(groups, o, i):
-        planes = late_planes if i <= o else early_planes
-        return planes(image, head, axes)
-    return run_steps(channels_last(image), head, axes, order)
-
-
-def _are_few(groups: int, out_channels: int, in_channels: int) -> bool:
-    return groups == 1 and min(in_channels, out_channels) < FEW
 
 
 def _ranks(problem: Problem) -> tuple[int, ...]:
@@ -148,5 +109,4 @@ def _plan(problem: Problem) -> Plan:
     assert isinstance(problem.grid, AxisGrid)
     out_channels, in_channels, _ = problem.kernel.head.shape
     channels = (in_channels, out_channels // problem.groups)
-    few = _are_few(problem.groups, *channels)
-    return best_plan(problem.grid.axes, _ranks(problem), channels, few)
+    return best_plan(problem.grid.axes, _ranks(problem), channels)

@@ -10,11 +10,13 @@ import torch
 from torch import Tensor
 
 from contconv._runtime.autograd import is_compiled
+from contconv._runtime.finite import is_finite
 from contconv._runtime.shapes import Float
 from contconv.engines.separable.bands import bands_of
 from contconv.engines.separable.resample import (
     Along,
     adjoint,
+    adjoint_taps,
     resample_bands,
     resample_taps,
 )
@@ -54,9 +56,12 @@ def _resampled(data: Tensor, along: Along, spend: bool, columns: bool) -> Tensor
 def _resample_operator(
     data: Tensor, source: Tensor, weights: Tensor, spend: bool, columns: bool
 ) -> Tensor:
-    """The axis resampled by bands."""
-    bands = bands_of(AxisWeights(source, weights), data.shape[1])
-    return resample_bands(data, bands, spend, columns)
+    """The axis resampled by bands; or by taps, where a band's zeros would make NaN."""
+    along = AxisWeights(source, weights)
+    out = resample_bands(data, bands_of(along, data.shape[1]), spend, columns)
+    if is_finite(data, out):
+        return out
+    return resample_taps(data, along, spend, columns)
 
 
 @_resample_operator.register_fake
@@ -78,8 +83,11 @@ def _adjoint_operator(
     columns: bool,
 ) -> Tensor:
     """The gradient to the data, of so many ``inputs``."""
-    bands = bands_of(AxisWeights(source, weights), inputs)
-    return adjoint(gradient, bands, inputs, spend, columns)
+    along = AxisWeights(source, weights)
+    out = adjoint(gradient, bands_of(along, inputs), inputs, spend, columns)
+    if is_finite(gradient, out):
+        return out
+    return adjoint_taps(gradient, along, inputs, spend, columns)
 
 
 @_adjoint_operator.register_fake

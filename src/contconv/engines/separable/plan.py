@@ -34,20 +34,14 @@ def best_plan(
     axes: tuple[Axis, ...],
     ranks: tuple[int, ...],
     channels: tuple[int, int],
-    few: bool = False,
 ) -> Plan:
     """The order that takes the least time.
 
-    ``channels`` are how many come in and go out; where they are ``few``, the head comes
-    last if less come in, and first if less go out. Which axes are resampled before the
+    ``channels`` are how many come in and go out. Which axes are resampled before the
     head is all that orders differ in; on either side of it, the last axis comes first.
     """
     plans = []
-    if few:
-        choices = [(channels[0] <= channels[1],) * len(axes)]
-    else:
-        choices = product((False, True), repeat=len(axes))
-    for early in choices:
+    for early in product((False, True), repeat=len(axes)):
         before = [i for i in reversed(range(len(axes))) if early[i]]
         after = [i for i in reversed(range(len(axes))) if not early[i]]
         plans.append(_plan((*before, HEAD, *after), axes, ranks, channels))

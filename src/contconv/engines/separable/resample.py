@@ -7,16 +7,8 @@ from torch import Tensor
 
 from contconv._runtime.autograd import is_batched
 from contconv._runtime.shapes import Float
-from contconv.engines.linear import product
 from contconv.engines.separable.bands import Band
 from contconv.engines.weights import AxisWeights
-
-# From so many multiply-adds on, a product for each image beats one of the whole batch.
-_LARGE = 2**21
-
-# With fewer numbers at each pixel, pixels become the columns of a product.
-_MIN_INNER = 8
-
 
 # How an axis is resampled: by bands, or plainly.
 Along = AxisWeights | list[Band]
@@ -78,6 +70,22 @@ def resample_taps(
     return out.transpose(1, 2).contiguous() if columns else out
 
 
+def adjoint_taps(
+    gradient: Tensor, along: AxisWeights, inputs: int, spend: bool, columns: bool
+) -> Float[Tensor, "m inputs rank inner"]:
+    """The gradient of `resample_taps` to its data."""
+    gradient = gradient.transpose(1, 2) if columns else gradient
+    source, weights = along
+    if spend:
+        near = torch.einsum("moi,otr->motri", gradient, weights)
+    else:
+        rows = gradient.unflatten(1, (len(source), weights.shape[2]))
+        near = torch.einsum("mosi,ots->moti", rows, weights).unsqueeze(3)
+    near = near.flatten(1, 2)
+    grad = near.new_zeros(near.shape[0], inputs, *near.shape[2:])
+    return grad.index_add(1, source.flatten(), near)
+
+
 def _gaining(bands: list[Band]) -> list[Block]:
     """Blocks that gain the basis: for each output, one row for each function."""
     rank = bands[0].values.shape[2]
@@ -101,25 +109,9 @@ class _Resample(torch.autograd.Function):
     def forward(
         data: Tensor, blocks: list[Block], columns: bool, *matrices: Tensor
     ) -> Tensor:
-        m, _, _, inner = data.shape
-        if 1 <= inner < _MIN_INNER < m:
-            out = _by_pixels(data, blocks)
-            return out if columns else out.transpose(1, 2).contiguous()
-        size = blocks[-1].outputs.stop
-        out = data.new_empty((m, inner, size) if columns else (m, size, inner))
-        for block in blocks:
-            near, matrix = _near(data, block), block.matrix
-            into = out.transpose(1, 2) if columns else out
-            into = into[:, block.outputs]
-            if m == 1 or inner * matrix.numel() >= _LARGE:
-                for one, target in zip(near, into, strict=True):
-                    target.copy_(product(matrix, one.T))
-            elif columns:
-                matrix = matrix.T.expand(m, -1, -1)
-                out[..., block.outputs] = torch.bmm(near.transpose(1, 2), matrix)
-            else:
-                into.copy_(torch.bmm(matrix.expand(m, -1, -1), near))
-        return out
+        parts = [torch.matmul(block.matrix, _near(data, block)) for block in blocks]
+        out = torch.cat(parts, 1)
+        return out.transpose(1, 2).contiguous() if columns else out
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -143,16 +135,6 @@ class _Resample(torch.autograd.Function):
         if data is not None:
             grad_matrices = [_matrix_gradient(gradient, data, b) for b in blocks]
         return grad_data, None, None, *grad_matrices
-
-
-def _by_pixels(data: Tensor, blocks: list[Block]) -> Float[Tensor, "m inner outputs"]:
-    m, inputs, rank, inner = data.shape
-    rows = data.permute(0, 3, 1, 2).reshape(m * inner, inputs, rank)
-    out = data.new_empty(m * inner, blocks[-1].outputs.stop)
-    for block in blocks:
-        near = _window(rows, block).flatten(1)
-        out[:, block.outputs] = product(near, block.matrix)
-    return out.view(m, inner, -1)
 
 
 def _spread(gradient: Tensor, blocks: list[Block], shape: tuple[int, ...]) -> Tensor:

@@ -9,7 +9,6 @@ from contconv._runtime.shapes import Float
 from contconv.engines.problem import Problem
 from contconv.engines.separable import engine as separable
 from contconv.engines.separable.bands import Band
-from contconv.engines.separable.row_blocks import from_its_start
 
 
 class AxisWindow(NamedTuple):
@@ -61,10 +60,19 @@ def _part(bands: list[Band], wanted: slice) -> AxisWindow:
         for band in bands
         if band.outputs.start < wanted.stop and band.outputs.stop > wanted.start
     ]
-    inputs, local = from_its_start(held)
-    assert isinstance(inputs, slice)  # no window wraps around
     outputs = slice(held[0].outputs.start, held[-1].outputs.stop)
-    return AxisWindow(outputs, inputs, local)
+    reached = [band.inputs for band in held if isinstance(band.inputs, slice)]
+    assert len(reached) == len(held)  # no window wraps around
+    start, stop = min(r.start for r in reached), max(r.stop for r in reached)
+    local = [
+        Band(_moved(band.outputs, outputs.start), _moved(inputs, start), band.values)
+        for band, inputs in zip(held, reached, strict=True)
+    ]
+    return AxisWindow(outputs, slice(start, stop), local)
+
+
+def _moved(window: slice, start: int) -> slice:
+    return slice(window.start - start, window.stop - start)
 
 
 def _normalized(band: Band) -> Band:

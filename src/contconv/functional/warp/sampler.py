@@ -29,9 +29,8 @@ class Sampler:
         padding_mode: str,
         dtype: torch.dtype,
         points_dtype: torch.dtype,
-        finite: bool,
     ) -> None:
-        self.finite = finite
+        self.finite = False  # until it is known
         self.kernel, self.in_shape, self.padding_mode = kernel, in_shape, padding_mode
         self.dtype = dtype  # of the distances and all that follows
         half = max(kernel.kernel_size) / 2

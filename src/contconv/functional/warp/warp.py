@@ -1,6 +1,7 @@
 """warp: an image seen through a map."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from contconv._runtime.shapes import Float, no_type_check
 from contconv.functional.checks import as_kernel, check_input
 from contconv.functional.warp.chunks import sampled
 from contconv.functional.warp.footprint import footprints
+from contconv.functional.warp.in_library import suits_library, warped_in_library
 from contconv.functional.warp.sampler import Sampler
 from contconv.functional.warp.transforms import (
     ProjectedPoints,
@@ -109,8 +111,7 @@ def warp(
     _check_memory(image, kernel, out_size, maps)
     dtype = torch.promote_types(image.dtype, torch.float32)
     y, x = image.shape[2:]
-    finite = has_values(image) and bool(image.detach().sum().isfinite())
-    sampler = Sampler(kernel, (y, x), padding_mode, dtype, maps.dtype, finite)
+    sampler = Sampler(kernel, (y, x), padding_mode, dtype, maps.dtype)
     with no_autocast(image.device.type):
         out = _warped(image, sampler, maps, out_size, antialias)
     out = like_layout(out.to(image.dtype), image)
@@ -126,6 +127,20 @@ def _warped(
 ) -> Float[Tensor, "n o oh ow"]:
     if not len(image):
         return image.new_zeros(0, sampler.channels(image.shape[1]), *size)
+    if suits_library(image, sampler, antialias):
+        plain = partial(_by_operators, sampler=sampler, size=size, antialias=False)
+        return warped_in_library(image, maps, size, sampler, plain)
+    return _by_operators(image, maps, sampler, size, antialias)
+
+
+def _by_operators(
+    image: Float[Tensor, "n c h w"],
+    maps: Tensor,
+    sampler: Sampler,
+    size: tuple[int, int],
+    antialias: bool,
+) -> Float[Tensor, "n o oh ow"]:
+    sampler.finite = has_values(image) and bool(image.detach().sum().isfinite())
     planes = image.flatten(2)
     if len(maps) == 1 and sampler.kernel.is_shared:
         # One map and one filter: the images are so many more channels.

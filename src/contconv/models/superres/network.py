@@ -10,16 +10,19 @@ from torch import Tensor, nn
 
 from contconv._files import network_file
 from contconv._files.network_file import WeightsError as WeightsError
-from contconv._grid.grid import resized_axes
+from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.ratio import Ratio, Scale, Size
 from contconv._runtime.arguments import as_whole
 from contconv._runtime.shapes import Float, no_type_check
+from contconv.engines import Problem
+from contconv.engines.native.windows import LibraryWindows
 from contconv.functional.conv import continuous_conv
+from contconv.kernels.names import classical_kernel
 from contconv.models.superres.encoder import ResidualEncoder as ResidualEncoder
 from contconv.models.superres.scale_aware import ScaleAwareKernel
 from contconv.models.superres.tile_grid import count_tiles as count_tiles
 from contconv.models.superres.tiling import Tiled
-from contconv.models.superres.upsampler import landed
+from contconv.models.superres.upsampler import landed, suits_library
 
 # Trained as docs/superres.md says.
 SHIPPED = Path(__file__).with_name("weights.safetensors")
@@ -223,6 +226,13 @@ def enlarged(
 
     One channel after the other: how several are computed depends on the size.
     """
+    kernel = classical_kernel("cubic", 2)
+    axes = resized_axes(images.shape[2:], kernel.kernel_size, ratios, size)
+    problem = Problem(images[:, :1], kernel, AxisGrid(axes, "replicate"), 1)
+    if suits_library(problem):
+        windows = LibraryWindows(problem)
+        each = [windows.whole(channel) for channel in images.split(1, 1)]
+        return torch.cat(each, 1)
     each = [
         continuous_conv(
             channel,

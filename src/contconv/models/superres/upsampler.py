@@ -1,12 +1,18 @@
 """Upsampler: the continuous convolution from the features to the output grid."""
 
+import torch
 from torch import Tensor
 
 from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.ratio import Ratio
+from contconv._runtime.autograd import is_transformed
 from contconv._runtime.shapes import Float
+from contconv.engines import Problem
 from contconv.engines.linear import product
+from contconv.engines.native import engine as native
 from contconv.engines.native.library import missing
+from contconv.engines.native.windows import LibraryWindows
+from contconv.engines.separable.windows import WindowedConvolution
 from contconv.engines.weights import axis_weights
 from contconv.functional.conv import continuous_conv
 from contconv.kernels import SeparableKernel
@@ -30,13 +36,17 @@ def landed(
     While the network learns, the fastest engine will do: that in C++ takes a quarter of
     the time of others. Where it is missing, and patches are small, three products of
     matrices are nearly twice as fast as an engine's many: they multiply by more zeros,
-    but copy less. Elsewhere it is always the same engine, so that tiles are what the
+    but copy less. Elsewhere it is always that of `windowed`, so that tiles are what the
     whole is.
     """
     if learns and missing() is not None and max(features.shape[2:]) <= _SMALL:
         axes = resized_axes(features.shape[2:], kernel.kernel_size, ratios, size)
         grid = AxisGrid(axes, "zeros")
         return _by_matrices(features, kernel, grid) + bias[:, None, None]
+    axes = resized_axes(features.shape[2:], kernel.kernel_size, ratios, size)
+    problem = Problem(features, kernel, AxisGrid(axes, "zeros"), 1)
+    if not learns and suits_library(problem):
+        return LibraryWindows(problem).whole(features) + bias[:, None, None]
     return continuous_conv(
         features,
         kernel,
@@ -45,6 +55,23 @@ def landed(
         bias=bias,
         engine="auto" if learns else "separable",
     )
+
+
+def suits_library(problem: Problem) -> bool:
+    """Whether the library computes it: with the same bits in a tile and the whole."""
+    return (
+        problem.image.dtype == torch.float32
+        and not is_transformed()
+        and not native.unsupported(problem)
+    )
+
+
+def windowed(
+    problem: Problem, *, normalized: bool = False
+) -> LibraryWindows | WindowedConvolution:
+    """The convolution, window by window."""
+    make = LibraryWindows if suits_library(problem) else WindowedConvolution
+    return make(problem, normalized=normalized)
 
 
 def _by_matrices(features: Tensor, kernel: SeparableKernel, grid: AxisGrid) -> Tensor:

@@ -10,15 +10,18 @@ from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.ratio import Ratio
 from contconv._runtime.shapes import Float
 from contconv.engines import Problem
+from contconv.engines.native.windows import LibraryWindows
 from contconv.engines.separable.windows import WindowedConvolution
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.names import classical_kernel
 from contconv.models.superres.encoder import ResidualEncoder
 from contconv.models.superres.scale_aware import ScaleAwareKernel
+from contconv.models.superres.upsampler import windowed
 
 # How far a pixel of the refinement looks.
 _REFINE_REACH = 1
 
+Windows = LibraryWindows | WindowedConvolution
 Window = tuple[slice, ...]  # for each axis, from where to where
 
 
@@ -61,7 +64,7 @@ class Enlargement:
         self.bias = bias[:, None, None]
         shape = (net.encoder.channels, *image.shape[2:])
         landing = _problem(image, shape, kernel, "zeros", ratios, size)
-        self.landing = WindowedConvolution(landing)
+        self.landing = windowed(landing)
         self.cubic = _cubic(image, image.shape[2:], ratios, size)
 
     def inputs(self, outputs: Window) -> Window:
@@ -122,7 +125,7 @@ class Reduction:
 
 
 def resized(
-    cubic: WindowedConvolution,
+    cubic: Windows,
     image: Tensor,
     outputs: Window,
     around: Window | None = None,
@@ -161,13 +164,11 @@ def _cubic(
     in_shape: tuple[int, ...],
     ratios: tuple[Ratio, ...],
     size: tuple[int, ...],
-) -> WindowedConvolution:
+) -> Windows:
     kernel, shape = classical_kernel("cubic", 2), (1, *in_shape)
     problem = _problem(image, shape, kernel, "replicate", ratios, size)
     # Where pictures grow, the weights sum to one without being made to.
-    return WindowedConvolution(
-        problem, normalized=any(ratio.up < ratio.down for ratio in ratios)
-    )
+    return windowed(problem, normalized=any(ratio.up < ratio.down for ratio in ratios))
 
 
 def _problem(

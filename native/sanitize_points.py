@@ -1,0 +1,66 @@
+"""A small run of tables for each pixel and of warps, for `sanitize.py`."""
+
+import itertools
+
+import torch
+
+from contconv import continuous_conv, resize, warp
+from contconv._grid.padding import PADDING_MODES
+from contconv.kernels import CosineKernel, CubicKernel, MLPKernel
+
+
+def run_points() -> int:
+    """Forward and backward, on images whose last number is the last of its memory."""
+    return _convolutions() + _warps()
+
+
+def _convolutions() -> int:
+    done = 0
+    for channels, groups, shape, last, dtype, threads in itertools.product(
+        (3, 17, 32),
+        (1, 0),
+        ((23,), (9, 13), (3, 5, 6)),
+        (False, True),
+        (torch.float32, torch.bfloat16),
+        (1, 3),
+    ):
+        torch.set_num_threads(threads)
+        ndim, groups = len(shape), groups or channels
+        args = (channels, channels, (3, 4, 2)[:ndim])
+        image = torch.randn(2, channels, *shape, dtype=dtype)
+        if last:
+            image = image.movedim(1, -1).contiguous().movedim(-1, 1)
+        points = 16 * torch.rand(2, *(6, 5, 2)[:ndim], ndim) - 3
+        kernels = (
+            (MLPKernel(*args, groups=groups), {"scale": 0.7391}),
+            (MLPKernel(*args, groups=groups), {"scale": 1.5}),
+            (CosineKernel(*args, groups=groups), {"points": points}),
+            (CubicKernel(ndim=ndim), {"points": points[0]}),
+        )
+        for kernel, options in kernels:
+            if not kernel.is_shared:
+                options |= {"groups": groups}
+            own = image.clone().requires_grad_()
+            out = continuous_conv(
+                *(own, kernel.to(dtype)), **options, padding_mode="reflect"
+            )
+            out.sum().backward()
+            done += 1
+    return done
+
+
+def _warps() -> int:
+    done = 0
+    map = torch.tensor([[0.9, 0.3, -2.0], [-0.4, 1.1, 2.3], [0.02, -0.01, 1.1]])
+    sizes = ((1, 1), (5, 3), (30, 150))
+    for size, mode, kernel in itertools.product(
+        sizes, PADDING_MODES, ("box", "linear", "cubic", "lanczos3")
+    ):
+        image = torch.randn(2, 3, *size)
+        warp(image, kernel, map, size=(9, 140), padding_mode=mode)
+        warp(image, kernel, map[:2].double(), padding_mode=mode)
+        warp(image, kernel, 1e3 * torch.randn(*size, 2), padding_mode=mode)
+        for scale in (0.31, 1.7):
+            resize(image, scale=scale, kernel=kernel, padding_mode=mode)
+        done += 5
+    return done

@@ -1,0 +1,108 @@
+"""Images resampled by the library of contconv-native, all axes at once.
+
+What a call depends on, but for the numbers of the image, is kept from call to call.
+"""
+
+from collections.abc import Hashable, Sequence
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from contconv._grid.axis import Axis
+from contconv._grid.grid import AxisGrid
+from contconv._grid.padding import is_source, source_index
+from contconv._runtime.autograd import is_transformed
+from contconv._runtime.memory_format import is_channels_last
+from contconv._runtime.shapes import Float
+from contconv.engines.native.gradients import separable
+from contconv.engines.native.library import missing
+from contconv.engines.native.tables import Tables
+from contconv.engines.weights import normalized_weights, padded
+from contconv.functional.folding import folded
+from contconv.kernels import SeparableKernel
+
+# So many channels that lie together fill vectors; fewer are taken apart.
+_TOGETHER = 8
+
+
+class Plan(NamedTuple):
+    """How an image is resampled."""
+
+    tables: Tables
+    head: Tensor  # of one filter for all
+    shape: tuple[int, ...]  # pixels of the output
+
+
+def suits_library(image: Tensor) -> bool:
+    """Whether the library can resample the image, and is there."""
+    return (
+        image.dtype in (torch.float32, torch.bfloat16, torch.float16)
+        and type(image) in (Tensor, torch.nn.Parameter)
+        and image.device.type == "cpu"
+        and not is_transformed()
+        and missing() is None
+    )
+
+
+def key_of(image: Any, *options: Any) -> Hashable | None:
+    """All that a call depends on, but for the numbers; None if that is not plain."""
+    if not isinstance(image, Tensor) or not suits_library(image):
+        return None
+    plain = all(
+        type(one) in (str, bool, int, float, Fraction, type(None))
+        or (type(one) is tuple and all(type(size) is int for size in one))
+        for one in options
+    )
+    # Numbers of other types are equal, but not all are allowed.
+    kinds = tuple(map(type, options))
+    return (tuple(image.shape), image.dtype, options, kinds) if plain else None
+
+
+def planned(
+    kernel: SeparableKernel,
+    axes: Sequence[Axis],
+    modes: Sequence[str],
+    copied: Sequence[bool],
+) -> Plan:
+    """The plan of axes with these padding modes; some take one pixel for each."""
+    none = torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1, 1)
+    tables = [one for _ in range(3 - len(axes)) for one in none]
+    for i, (axis, mode, copies) in enumerate(zip(axes, modes, copied, strict=True)):
+        if copies:
+            pixel = axis.nearest_pixel(torch.arange(axis.out_size))[:, None]
+            inside = is_source(pixel, axis.in_size, mode)
+            source = source_index(pixel, axis.in_size, mode)
+            values = torch.ones(source.shape) * (1 if inside is None else inside)
+        else:
+            grid, place = AxisGrid(tuple(axes), mode), torch.device("cpu")
+            weights = normalized_weights(kernel, i, grid, torch.float32, place)
+            source, values = padded(folded(weights))
+        tables += _counting(source, values)
+    shape = tuple(axis.out_size for axis in axes)
+    return Plan(tuple(tables), torch.ones(1, 1, 1), shape)  # type: ignore
+
+
+def _counting(source: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """The taps that count first: others are not read, whatever is there."""
+    counts = values != 0
+    order = counts.to(torch.int8).argsort(dim=1, descending=True, stable=True)
+    source = torch.where(counts, source, -1).gather(1, order).int()
+    taps = max(1, int(counts.sum(1).max()) if counts.numel() else 1)
+    values = values.gather(1, order)[:, :taps, None]
+    return source[:, :taps].contiguous(), values.contiguous()
+
+
+def resampled(
+    image: Float[Tensor, "n c *in_shape"], plan: Plan
+) -> Float[Tensor, "n c *out_shape"]:
+    """The image in its dtype."""
+    n, c = image.shape[:2]
+    pixels = image.float() if image.dtype == torch.float16 else image
+    if is_channels_last(image) and c >= _TOGETHER:
+        head = plan.head.expand(c, 1, 1).contiguous()
+        return separable(pixels, head, plan.tables, c).to(image.dtype)
+    planes = pixels.reshape(n * c, 1, *image.shape[2:])
+    out = separable(planes, plan.head, plan.tables, 1)
+    return out.view(n, c, *plan.shape).to(image.dtype)

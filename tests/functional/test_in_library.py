@@ -1,0 +1,198 @@
+"""`warp` and `resize` in float32, by the library in C++, against float64."""
+
+import ctypes
+from collections.abc import Iterator
+from fractions import Fraction
+
+import pytest
+import torch
+from torch import Tensor
+
+from contconv import resize, rotation, warp
+from contconv._grid.padding import PADDING_MODES
+from contconv.engines.native.library import missing
+from contconv.functional.resize_in_library import key_of
+from contconv.kernels import CubicKernel
+
+if missing() is not None:
+    pytest.skip(f"NOT TESTED: {missing()}", allow_module_level=True)
+
+import contconv_native
+
+
+def use(name: str) -> int:
+    """Take an instruction set from now on; 1 if this CPU lacks it."""
+    return ctypes.CDLL(str(contconv_native.path())).contconv_native_use(name.encode())
+
+
+USUAL = contconv_native.instruction_set()
+SETS = [name for name in contconv_native.compiled_sets() if use(name) == 0]
+use(USUAL)
+KERNELS = ("box", "linear", "cubic", "lanczos2", "lanczos3")
+
+
+@pytest.fixture(params=SETS)
+def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
+    assert use(request.param) == 0
+    yield request.param
+    use(USUAL)
+
+
+AFFINE = torch.tensor([[0.913, 0.317, -1.219], [-0.411, 1.137, 2.311]])
+MAPS = {
+    "affine": AFFINE,
+    "homography": torch.cat([AFFINE, torch.tensor([[0.023, -0.011, 0.7]])]),
+    "far": torch.tensor([[0.9037, 0.1013, 20.317], [0.2011, 1.1071, -35.119]]),
+    "move": torch.tensor([[1.0, 0.0, 2.0], [0.0, 1.0, -3.0]]),
+    "of each": torch.stack([AFFINE, AFFINE + 0.0137]),
+    "flow": 4 * torch.rand(9, 141, 2, generator=torch.Generator().manual_seed(3)),
+}
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_warp(name, instruction_set):
+    """Along rows of one whole run of pixels and a part, whatever lies outside."""
+    image = torch.randn(2, 3, 13, 90)
+    for kernel in KERNELS:
+        for mode in PADDING_MODES:
+            options = {"size": (9, 141), "padding_mode": mode}
+            out = warp(image, kernel, MAPS[name], **options)
+            expected = warp(image.double(), kernel, MAPS[name].double(), **options)
+            # Where a position is rounded, a box may take the pixel beside.
+            off = (out - expected).abs() > 5e-5
+            assert off.float().mean() <= (1e-3 if kernel == "box" else 0), mode
+
+
+def test_warp_of_low_precision_and_other_layouts():
+    image = torch.randn(2, 3, 12, 14)
+    expected = warp(image, "cubic", AFFINE)
+    last = image.contiguous(memory_format=torch.channels_last)
+    assert torch.equal(warp(last, "cubic", AFFINE), expected)
+    assert torch.equal(warp(image[0], "cubic", AFFINE), expected[0])
+    half = warp(image.bfloat16(), "cubic", AFFINE)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), expected, rtol=2e-2, atol=2e-2)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_warp_keeps_what_is_no_number_to_its_neighbors(kernel, instruction_set):
+    """Not beside the support, nor at a weight of zero, as whole moves have them."""
+    image = torch.randn(1, 1, 12, 20)
+    image[0, 0, 5, 9] = torch.nan
+    for map in (AFFINE, MAPS["move"], rotation(20, (12, 20)).float()):
+        if kernel.startswith("lanczos") and map is MAPS["move"]:
+            continue  # sines in float64 are not quite zero there
+        out = warp(image, kernel, map)
+        expected = warp(image.double(), kernel, map.double())
+        assert torch.equal(out.isnan(), expected.isnan())
+        assert 0 < out.isnan().sum() < out.numel() / 2
+
+
+def test_warp_of_a_flow_that_is_unknown():
+    flow = torch.zeros(6, 7, 2)
+    flow[2, 3, 0], flow[4, 1, 1], flow[5, 5] = torch.nan, torch.inf, -1e30
+    image = torch.rand(1, 2, 6, 7) + 1
+    out = warp(image, "cubic", flow)
+    unknown = ~(flow.abs() < 2**30).all(-1)
+    assert torch.equal((out == 0).all(1)[0], unknown)
+    torch.testing.assert_close(out[..., ~unknown], image[..., ~unknown])
+
+
+@pytest.mark.parametrize("name", ["affine", "homography", "flow"])
+def test_gradients_of_warp(name):
+    def found(dtype: torch.dtype) -> list[Tensor]:
+        torch.manual_seed(5)
+        image = torch.randn(2, 3, 13, 15).to(dtype).requires_grad_()
+        map = MAPS[name][:, :15] if name == "flow" else MAPS[name]
+        map = map.clone().to(dtype).requires_grad_()
+        out = warp(image, "cubic", map, size=(9, 15))
+        probe = torch.randn(out.shape).to(dtype)
+        first = torch.autograd.grad(out, [image, map], probe, create_graph=True)
+        second = torch.autograd.grad(first[1].square().sum(), [image, map])
+        return [out, *first, *second]
+
+    for one, truth in zip(found(torch.float32), found(torch.float64), strict=True):
+        assert (one - truth).norm() < 1e-4 * truth.norm()
+
+
+def test_bits_do_not_depend_on_threads():
+    image, before = torch.randn(3, 3, 40, 50), torch.get_num_threads()
+    outs = []
+    try:
+        for count in (1, 2, 5, 17):
+            torch.set_num_threads(count)
+            outs.append((warp(image, "lanczos3", AFFINE), resize(image, scale=0.37)))
+    finally:
+        torch.set_num_threads(before)
+    for warped, resized in outs[1:]:
+        assert torch.equal(warped, outs[0][0]) and torch.equal(resized, outs[0][1])
+
+
+SIZES = [(1, 13), (2, 3, 17, 31), (2, 9, 8, 40), (1, 2, 5, 6, 7)]
+
+
+@pytest.mark.parametrize("shape", SIZES, ids=str)
+@pytest.mark.parametrize("kernel", [*KERNELS, "gaussian"])
+def test_resize(shape, kernel, instruction_set):
+    shape = shape if len(shape) > 2 else (1, *shape)
+    image = torch.randn(shape)
+    for i, scale in enumerate((0.14, 0.5, 0.7391, 1, 2.3)):
+        options = {
+            "scale": scale,
+            "kernel": kernel,
+            "antialias": scale != 0.7391,
+            "padding_mode": [None, *PADDING_MODES][(i + len(kernel)) % 6],
+            "align": ("center", "edge", "first")[i % 3],
+        }
+        if kernel == "gaussian" and len(shape) != 4:
+            continue
+        expected = resize(image.double(), **options)
+        out = resize(image, **options)
+        torch.testing.assert_close(out.double(), expected, rtol=1e-5, atol=1e-5)
+        last = image.movedim(1, -1).contiguous().movedim(-1, 1)
+        again = resize(last, **options)
+        torch.testing.assert_close(again.double(), expected, rtol=1e-5, atol=1e-5)
+        assert len(shape) == 3 or again.stride() == resize(last, **options).stride()
+
+
+def test_resize_of_another_kernel_or_type_is_not_what_is_kept():
+    """Nor is what an earlier call allowed."""
+    image = torch.randn(1, 2, 16, 16)
+    first = resize(image, size=8)
+    assert torch.equal(resize(image, size=(8, 8)), first)
+    assert torch.equal(resize(image, scale=Fraction(1, 2)), first)
+    with pytest.raises(TypeError):
+        resize(image, size=8.0)  # type: ignore
+    with pytest.raises(ValueError):
+        resize(image, size=8, padding_mode="none")
+    other = resize(image, size=8, kernel=CubicKernel(-0.75))
+    assert (other - first).abs().max() > 1e-3
+    half = resize(image.bfloat16(), size=8)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.float(), first, rtol=2e-2, atol=2e-2)
+    assert key_of(image.double(), None, 8) is None
+
+
+def test_resize_keeps_what_is_no_number_to_its_neighbors():
+    image = torch.randn(1, 1, 20, 20)
+    image[0, 0, 7, 11] = torch.inf
+    for scale in (0.4, 1, 1.7, 2):
+        out = resize(image, scale=scale)
+        expected = resize(image.double(), scale=scale)
+        assert torch.equal(out.isfinite(), expected.isfinite())
+        assert not out.isfinite().all()
+
+
+def test_gradients_of_resize():
+    def found(dtype: torch.dtype) -> list[Tensor]:
+        torch.manual_seed(5)
+        image = torch.randn(2, 3, 13, 15).to(dtype).requires_grad_()
+        out = resize(image, scale=(0.6, 1.7))
+        probe = torch.randn(out.shape).to(dtype)
+        plain = torch.autograd.grad(out, image, probe, retain_graph=True)
+        graph = torch.autograd.grad(out.square(), image, probe, create_graph=True)
+        second = torch.autograd.grad(graph[0].square().sum(), image)
+        return [out, *plain, *graph, *second]
+
+    for one, truth in zip(found(torch.float32), found(torch.float64), strict=True):
+        assert (one - truth).norm() < 1e-5 * truth.norm()

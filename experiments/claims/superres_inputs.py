@@ -33,7 +33,7 @@ Enlarge = Callable[[Tensor, tuple[int, int]], Tensor]
 
 NET, CUBIC, DENOISED = "net", "cubic", "denoised, cubic"
 PAPER, INK = 230 / 255, 20 / 255
-STRENGTHS = (0.01, 0.02, 0.04, 0.08)
+STRENGTHS = (0.003, 0.006, 0.01, 0.02, 0.04)
 _SHOWN_SIDE = 96
 # Of two pages of text, and of one of lines.
 _SEEDS = (8, 1, 3)

@@ -60,7 +60,7 @@ def kept(folder: Path) -> tuple["SuperResolutionNet", int]:
     return net.eval(), position["epoch"] * position["steps"] + position["step"]
 
 
-def _sizes(shapes: dict[str, Any], path: Path) -> dict[str, int]:
+def _sizes(shapes: dict[str, Any], path: Path) -> dict[str, Any]:
     """Channels and blocks, from the shapes of the parameters."""
     from training.errors import CheckpointError
 

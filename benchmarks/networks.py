@@ -52,7 +52,7 @@ def measure(steps: list[Step], settings: Settings) -> Result:
 def _networks() -> Iterator[tuple[str, nn.Module]]:
     torch.manual_seed(0)
     for name, kind in (("baseline", BaselineNet), ("CC-Net", CCNet)):
-        yield name, kind(CHANNELS).to(memory_format=torch.channels_last)
+        yield name, kind(CHANNELS).to(memory_format=torch.channels_last)  # type: ignore
 
 
 def _train(network: nn.Module, step: Step) -> None:

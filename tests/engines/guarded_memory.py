@@ -49,6 +49,7 @@ def run(image: Tensor, kernel: CosineKernel, groups: int, scale: float) -> None:
     for at_end in (False, True):
         given = [guarded(one, at_end) for one in (image, kernel.head, *made)]
         depthwise = kernel.head.shape[0] == groups == image.shape[1] and image.ndim < 5
+        out = given[0]
         for order in range(4 + depthwise):
             out = ops.separable(*given, groups, order)
             assert not out.isnan().any()

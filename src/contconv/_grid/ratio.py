@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from fractions import Fraction
-from functools import lru_cache
 from numbers import Rational, Real
 from typing import Any, NamedTuple, TypeAlias
 
@@ -47,7 +46,6 @@ def as_ratio(scale: Any) -> Ratio:
     return _checked(exact)
 
 
-@lru_cache(1024)
 def _nearest(scale: float) -> Ratio:
     if not math.isfinite(scale) or scale <= 0:
         raise ValueError(f"scale must be positive and finite, got {scale}")

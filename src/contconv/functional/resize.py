@@ -23,7 +23,13 @@ from contconv.functional.folding import check_windows, folded
 from contconv.functional.nearest import along_axis, nearest_pixels
 from contconv.functional.resize_in_library import Plan, key_of, planned
 from contconv.functional.resize_in_library import resampled as in_library
-from contconv.functional.resize_passes import Pass, is_inexact, resampled, suits_blocks
+from contconv.functional.resize_passes import (
+    Pass,
+    is_inexact,
+    pass_order,
+    resampled,
+    suits_blocks,
+)
 from contconv.functional.resize_taps import is_long, repeating_weights
 from contconv.functional.resize_traced import resampled_at_once
 from contconv.functional.rounding import rounded
@@ -182,6 +188,8 @@ def _planned(input: Tensor, *options: Any) -> Plan | None:
         isinstance(call.kernel, SeparableKernel) and call.is_product
     ):
         return None
+    if any(is_long(input, call.axes, i) for i in range(len(call.axes))):
+        return None  # whose weights of one period serve all
     copied = [_copies(call.kernel, axis) for axis in call.axes]
     return planned(call.kernel, call.axes, call.modes, copied)
 
@@ -202,7 +210,7 @@ def _axis_by_axis(
     last = is_channels_last(image)
     pixels = (image.movedim(1, -1) if last else image).contiguous()
     first, passes = 1 if last else 2, []
-    order = _order(axes, image.dtype)
+    order = pass_order(axes, image.dtype)
     for i in [i for i in order if _copies(kernel, axes[i])]:
         pixels = along_axis(pixels, first + i, axes[i], modes[i])
         order.remove(i)
@@ -229,30 +237,6 @@ def _copies(kernel: SeparableKernel, axis: Axis) -> bool:
     """
     compiles = torch.compiler.is_compiling()  # and sizes may be symbols
     return not compiles and type(kernel) in _INTERPOLATING and axis.hits_pixels
-
-
-def _order(axes: tuple[Axis, ...], dtype: torch.dtype) -> list[int]:
-    """First the axis that shrinks most; of two that grow alike, the last one.
-
-    MATLAB takes the first one of two alike, and rounds in between.
-    """
-    exact = dtype != torch.uint8
-    if exact and torch.compiler.is_compiling():
-        return list(range(len(axes)))  # one graph for all sizes
-    order: list[int] = []
-    for i, axis in enumerate(axes):
-        # By insertion, as sizes may be symbols.
-        place = 0
-        while place < len(order) and not _is_before(axis, axes[order[place]], exact):
-            place += 1
-        order.insert(place, i)
-    return order
-
-
-def _is_before(axis: Axis, earlier: Axis, exact: bool) -> bool:
-    """Whether to resample this axis before one that comes earlier."""
-    own, other = axis.up * earlier.down, earlier.up * axis.down
-    return own < other or (exact and own == other and axis.up > axis.down)
 
 
 def _at_once(image: Tensor, kernel: ContinuousKernel, grid: AxisGrid) -> Tensor:

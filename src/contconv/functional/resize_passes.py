@@ -182,6 +182,30 @@ class Pass(NamedTuple):
     weights: NormalizedWeights | Repeating
 
 
+def pass_order(axes: tuple[Axis, ...], dtype: torch.dtype) -> list[int]:
+    """First the axis that shrinks most; of two that grow alike, the last one.
+
+    MATLAB takes the first one of two alike, and rounds in between.
+    """
+    exact = dtype != torch.uint8
+    if exact and torch.compiler.is_compiling():
+        return list(range(len(axes)))  # one graph for all sizes
+    order: list[int] = []
+    for i, axis in enumerate(axes):
+        # By insertion, as sizes may be symbols.
+        place = 0
+        while place < len(order) and not _is_before(axis, axes[order[place]], exact):
+            place += 1
+        order.insert(place, i)
+    return order
+
+
+def _is_before(axis: Axis, earlier: Axis, exact: bool) -> bool:
+    """Whether to resample this axis before one that comes earlier."""
+    own, other = axis.up * earlier.down, earlier.up * axis.down
+    return own < other or (exact and own == other and axis.up > axis.down)
+
+
 def resampled(
     image: Num[Tensor, "*in_shape"], passes: Sequence[Pass]
 ) -> Num[Tensor, "*out_shape"]:

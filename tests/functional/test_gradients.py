@@ -5,7 +5,7 @@ import torch
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, grad, jacfwd, jacrev, vmap
 
-from contconv import continuous_conv
+from contconv import continuous_conv, warp
 from contconv.kernels import CosineKernel, GaussianKernel, MLPKernel, SplineKernel
 from tests.cases import HERE, skip_refused
 
@@ -162,6 +162,18 @@ def test_no_images(engine, name):
         found = torch.autograd.grad(out, leaves, probe[0], create_graph=create)
         assert [one.shape for one in found] == [leaf.shape for leaf in leaves]
         assert not any(one.any() for one in found)
+
+
+def test_no_images_to_warp():
+    """The gradients of zeros, as for a batch that happens to be empty."""
+    kernel = CosineKernel(2, 3, (3, 3))
+    leaves = [torch.rand(0, 2, 5, 6), torch.eye(2, 3), kernel.head]
+    leaves = [leaf.requires_grad_() for leaf in leaves]
+    out = warp(leaves[0], kernel, leaves[1], size=(4, 7))
+    assert out.shape == (0, 3, 4, 7)
+    found = torch.autograd.grad(out.sum(), leaves)
+    for leaf, gradient in zip(leaves, found, strict=True):
+        assert torch.equal(gradient, torch.zeros_like(leaf))
 
 
 @pytest.mark.parametrize("engine", ["factored", "reference"])

@@ -31,7 +31,7 @@ def as_whole(value: Any, name: str) -> int:
             f"{name} must be a whole number, got {value!r} ({type(value).__name__})"
         )
     if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {whole_text(value)}")
+        raise ValueError(f"{name} must be at least 1, got {whole_text(int(value))}")
     return _below_64_bits(value, name)
 
 
@@ -61,7 +61,7 @@ def as_count(value: Any, name: str) -> int:
             f"{name} must be a whole number, got {value!r} ({type(value).__name__})"
         )
     if value < 0:
-        raise ValueError(f"{name} must be at least 0, got {whole_text(value)}")
+        raise ValueError(f"{name} must be at least 0, got {whole_text(int(value))}")
     return _below_64_bits(value, name)
 
 

@@ -126,7 +126,9 @@ def _warped(
     antialias: bool,
 ) -> Float[Tensor, "n o oh ow"]:
     if not len(image):
-        return image.new_zeros(0, sampler.channels(image.shape[1]), *size)
+        out = image.new_zeros(0, sampler.channels(image.shape[1]), *size)
+        learned = (image, maps, sampler.kernel.head, *sampler.kernel.parameters())
+        return out + sum(one.sum().to(out) for one in learned)  # gradients of zeros
     if suits_library(image, sampler, antialias):
         plain = partial(_by_operators, sampler=sampler, size=size, antialias=False)
         return warped_in_library(image, maps, size, sampler, plain)

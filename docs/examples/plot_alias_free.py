@@ -77,10 +77,10 @@ def similarity(shift: float) -> float:
     still = model(pictures)
     moved = model(fractional_shift(pictures, shift))
     back = fractional_shift(moved, -shift * still.shape[3] / pictures.shape[3])
-    varying = [
+    a, b = (
         (maps - maps.mean((2, 3), keepdim=True)).flatten(1) for maps in (still, back)
-    ]
-    return F.cosine_similarity(*varying).mean().item()
+    )
+    return F.cosine_similarity(a, b).mean().item()
 
 
 shifts = (0.25, 0.5, 1, 1.5, 2, 3, 4)

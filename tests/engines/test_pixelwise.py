@@ -229,7 +229,7 @@ def test_slabs_are_the_whole(name, monkeypatch):
 def test_a_table_is_kept_while_the_kernel_is_what_it_was():
     kernel, image = MLPKernel(3, 4, (3, 3)), torch.randn(1, 3, 9, 9)
     first = continuous_conv(image, kernel, scale=0.7, engine="native")
-    kernel.layers[0].weight.data.mul_(1.5)
+    kernel.get_parameter("layers.0.weight").data.mul_(1.5)
     second = continuous_conv(image, kernel, scale=0.7, engine="native")
     fresh = deepcopy(kernel)
     assert not torch.equal(first, second)

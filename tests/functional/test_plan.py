@@ -29,7 +29,7 @@ def kept(monkeypatch):
 def made(monkeypatch) -> list[Any]:
     """The plans that are made, one by one."""
     made: list[Any] = []
-    tables = plans.axis_tables
+    tables = plans.axis_tables  # type: ignore
     monkeypatch.setattr(plans, "axis_tables", lambda p: made.append(p) or tables(p))
     return made
 

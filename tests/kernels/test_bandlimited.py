@@ -63,6 +63,7 @@ def test_when_it_shrinks_it_is_a_convolution_and_a_low_pass_filter():
     y = low_pass(24, 12, cutoff[0], 9)
     x = low_pass(24, 18, cutoff[1], 6)
     # The filter's weights add up to one but nearly, which a bias does not feel.
+    assert layer.bias is not None
     bias = layer.bias.detach()[:, None, None]
     expected = torch.einsum("nohw,yh,xw->noyx", every - bias, y, x) + bias
     torch.testing.assert_close(layer(image), expected)
@@ -111,6 +112,6 @@ def test_bad_input():
     with pytest.raises(ValueError, match=r"cutoff must be above 0 .* got 1.5"):
         SincKernel(6, cutoff=1.5)
     with pytest.raises(TypeError, match="cutoff must be a number, got str"):
-        BandlimitedKernel(1, 1, (6, 6), cutoff="low")
+        BandlimitedKernel(1, 1, (6, 6), cutoff="low")  # type: ignore
     with pytest.raises(ValueError, match=r"taps must be at most kernel_size, \(3, 3\)"):
         BandlimitedKernel(1, 1, (3, 3), taps=4)

@@ -20,8 +20,8 @@ def waves(side: int = 32) -> torch.Tensor:
 
 def variation(a: torch.Tensor, b: torch.Tensor) -> float:
     """How alike two maps are, but for their means."""
-    pair = ((x - x.mean((2, 3), keepdim=True)).flatten() for x in (a, b))
-    return functional.cosine_similarity(*pair, 0).item()
+    a, b = ((x - x.mean((2, 3), keepdim=True)).flatten() for x in (a, b))
+    return functional.cosine_similarity(a, b, 0).item()
 
 
 def repr_of(activation) -> str:
@@ -70,6 +70,6 @@ def test_gradients():
 
 def test_bad_input():
     with pytest.raises(TypeError, match="activation must be a function"):
-        AliasFree("relu")
+        AliasFree("relu")  # type: ignore
     with pytest.raises(ValueError, match="up must be at least 1, got 0"):
         AliasFree(nn.ReLU(), 0)

@@ -124,7 +124,7 @@ def _by_operators(gradient: Tensor, *given: Any) -> list[Tensor | None]:
         pairs = zip(inputs, wanted, strict=True)
         inputs = [one.detach().requires_grad_(want) for one, want in pairs]
     with torch.enable_grad():
-        out = _plain(*inputs, sources, shape, groups)
+        out = _plain(inputs[0], inputs[1], inputs[2], sources, shape, groups)
         return differentiable_gradients(out, inputs, wanted, gradient)
 
 

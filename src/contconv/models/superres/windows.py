@@ -1,7 +1,7 @@
 """Windows of an enlarged picture, computed from windows of the picture."""
 
 from fractions import Fraction
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +82,7 @@ class Enlargement:
     ) -> Float[Tensor, "1 3 r c"]:
         """A part of the output, from features that hold all that it takes."""
         reached = self._reached(outputs)
-        parts = self.landing.parts(reached)
+        parts: Any = self.landing.parts(reached)
         near = cut(features, tuple(part.inputs for part in parts), inputs)
         landed = self.landing.apply(near, parts)
         landed = cut(landed, reached, tuple(part.outputs for part in parts))
@@ -134,7 +134,7 @@ def resized(
 
     ``image`` is the picture, or what of it lies ``around``.
     """
-    parts = cubic.parts(outputs)
+    parts: Any = cubic.parts(outputs)
     near = cut(image, tuple(part.inputs for part in parts), around)
     out = torch.cat([cubic.apply(one, parts) for one in near.split(1, 1)], 1)
     return cut(out, outputs, tuple(part.outputs for part in parts))

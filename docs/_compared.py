@@ -73,7 +73,7 @@ def _torch(**options: Any) -> Resizer:
 def _pillow(resample: Image.Resampling) -> Resizer:
     def call(image: Tensor, size: tuple[int, int]) -> Tensor:
         planes = [
-            Image.fromarray(plane.numpy()).resize(size[::-1], resample)
+            Image.fromarray(plane.numpy()).resize((size[1], size[0]), resample)
             for plane in image[0]
         ]
         return torch.tensor(np.stack([np.asarray(plane) for plane in planes]))[None]

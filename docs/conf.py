@@ -17,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from _inventories import write_inventories
 from _tables import write_all
+from _weight import formulas_alone, lighter_figures
 
 DOCS = Path(__file__).parent
 write_all()
@@ -62,6 +63,8 @@ nitpick_ignore_regex = [
     (r"py:.*", r"(torch|jaxtyping|numpy|matplotlib)\..*"),
     # What the layers share is private.
     (r"py:.*", r"contconv\.nn\.(layer\.)?ContinuousConv"),
+    # A pair with names, of a size and a cutoff.
+    (r"py:class", r"contconv\.kernels\.bandlimited\.LowPass"),
     # The names that annotations use.
     (r"py:.*", r"Float|Int|Num|Shaped|Scale|Figure|SubFigure"),
 ]
@@ -94,6 +97,7 @@ autosummary_context = {
         "CosineKernel": "reset_parameters",
         "MLPKernel": "reset_parameters",
         "SplineKernel": "reset_parameters",
+        "BandlimitedKernel": "low_pass, reset_parameters",
     },
     # Those that functions return, and nobody makes.
     "returned": ("Conversion", "Row", "Description", "Explanation"),
@@ -186,6 +190,9 @@ def by_last_name(
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the two functions above."""
+    """Connect the two functions above, and what keeps pages light."""
+    # Before Sphinx collects the pictures.
+    app.connect("doctree-read", lighter_figures, priority=400)
+    app.connect("html-page-context", formulas_alone)
     app.connect("autodoc-process-signature", plain_types)
     app.connect("missing-reference", by_last_name)

@@ -1,8 +1,9 @@
 // Wide figures and formulas become regions that keys can move, where they do not fit.
 function mark() {
-  const drawn = "p > img[src$='.png']:only-child, div > img.sphx-glr-single-img";
+  const drawn = "p > img:only-child, div > img.sphx-glr-single-img";
   for (const image of document.querySelectorAll(`.bd-article :is(${drawn})`)) {
-    image.parentElement.classList.toggle("sideways", image.naturalWidth >= 900);
+    const wide = image.naturalWidth >= 900 && !image.src.includes("landing");
+    image.parentElement.classList.toggle("sideways", wide);
   }
   for (const box of document.querySelectorAll(".sideways, .bd-article div.math")) {
     if (box.scrollWidth > box.clientWidth) {

@@ -74,7 +74,7 @@ for name, kernel in {
     )
 
 inside = (y.square() + x.square()).sqrt() < 0.85
-fig, axes = plt.subplots(1, 5, figsize=(15, 3.5), layout="constrained")
+fig, axes = plt.subplots(1, 5, figsize=(12, 3), layout="constrained")
 for ax, (name, image) in zip(axes, {"input": photo, **results}.items(), strict=True):
     error = (image - photo)[0, 0][inside].square().mean()
     level = "" if name == "input" else f"\n{-10 * error.log10():.1f} dB"

@@ -130,7 +130,7 @@ def test_a_worker_dies_and_nothing_is_lost_or_doubled(
     assert len({process for process, _ in calls}) >= 2
     # What was made and not reported was asked for again.
     assert len(calls) > COUNT
-    assert Counter(one["key"] for one in made["shards"]) == Counter(photographs)
+    assert Counter(one["key"] for one in made["shards"]) == Counter(list(photographs))
     assert not errors(made["shards"])
     check(place / "shards" / "large", photographs)
 

@@ -119,7 +119,7 @@ BAD = {
     "1x4x9x9 --dtype float64 --size 9 --kernel-size 1025": "kernel_size must have at ",
     "1x4x9x9 --kernel mlp --kernel-size 99999": "kernel_size must have at most 1048576",
     f"1x4x9x9 --points {10**9}x{10**9}": "points must have at most 576460752303423488",
-    f"1x4x9x9 --size {10**30}": "resizing 9 pixels to 1000000000000000000000000000000 ",
+    f"1x4x9x9 --size {10**30}": "size must be below 2**63, got about 10^30",
 }
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -64,15 +65,20 @@ def test_expanded_to_more_than_32_bits():
     kernel, image = CosineKernel(1, 1, (3, 3)), torch.rand(1, 1, 1, 9)
     tall = image.expand(1, 1, 2**30, 9)
     assert tall.numel() > 2**33
-    options = {"scale": (2.0**-20, 0.7), "engine": "native"}
+    options = {"scale": (Fraction(1, 2**20), 0.7), "engine": "native"}
     out = continuous_conv(tall, kernel, **options)
     assert out.shape == (1, 1, 1024, 7)
     assert torch.equal(out[:, :, 1:-1], out[:, :, 1:2].expand(1, 1, 1022, 7))
 
 
+OPTIONS = {"scale": 1, "size": 3}
+
+
 def test_an_axis_too_long_for_its_tables_is_refused():
     image = torch.rand(1).expand(1, 1, 2**31)
-    reasons = refusal("native", image, CosineKernel(1, 1, (3,)), {"size": 3})
+    reasons = refusal(
+        "native", image, CosineKernel(1, 1, (3,)), {"scale": Fraction(1, 2**30)}
+    )
     assert reasons == [
         "an axis has 2147483648 pixels; at most 2147483647 are counted",
     ]

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from contconv import ContinuousConv2d, Explanation, continuous_conv, explain
+from contconv._runtime import cache
 from contconv.engines import ENGINES, Cost, Engine, Problem, choose
 from contconv.functional.explanation import Candidate
 from contconv.kernels import CosineKernel, GaussianKernel, MLPKernel
@@ -58,6 +59,7 @@ def runs(monkeypatch) -> list[tuple[Problem, Engine]]:
         return chosen, cost
 
     monkeypatch.setattr("contconv.functional.conv.choose", spy)
+    monkeypatch.setattr(cache, "_kept", cache._Entries())  # plans need no choice
     return found
 
 

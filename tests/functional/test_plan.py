@@ -75,6 +75,7 @@ WRONG: dict[str, tuple[Callable[[], object], str]] = {
 }
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("wrong, error", WRONG.values(), ids=WRONG)
 def test_bad_input_is_refused_after_a_good_one(wrong, error, kept):
     for options in ({}, {"scale": (1, 1)}, {"size": 1}, {"groups": 1}):

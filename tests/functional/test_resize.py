@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -24,11 +25,21 @@ from tests.oracle import neighbors, padded, position
 
 BENCHMARKS = Path(__file__).parents[3] / "shared" / "data" / "benchmarks"
 
+# The function of the same name hides it.
+resize_module = sys.modules[resize.__module__]
 
-@pytest.fixture(params=[1, 10**9], ids=["blocks", "taps"])
+
+@pytest.fixture(params=[1, 10**9, None], ids=["blocks", "taps", "library"])
 def way(request, monkeypatch):
-    """Both ways to resample an axis, whatever the size of the image."""
-    monkeypatch.setattr(resize_passes, "_MANY_LINES", request.param)
+    """Each way to resample an axis, whatever the size of the image."""
+    if request.param is not None:
+        by_operators(monkeypatch, request.param)
+
+
+def by_operators(monkeypatch, many_lines: int) -> None:
+    """By PyTorch's operators; by blocks from so many lines on."""
+    monkeypatch.setattr(resize_module, "key_of", lambda *_: None)
+    monkeypatch.setattr(resize_passes, "MANY_LINES", many_lines)
 
 
 def photograph(height: int = 48, width: int = 60) -> Tensor:
@@ -394,11 +405,14 @@ def test_autocast_changes_nothing():
 def test_what_is_not_finite_stays_where_it_is(monkeypatch, value, scale):
     image = torch.rand(1, 3, 80, 90)
     image[0, 1, 40, 50] = value
+    by_operators(monkeypatch, 1)
     out = resize(image, scale=scale)
-    monkeypatch.setattr(resize_passes, "_MANY_LINES", 10**9)
+    by_operators(monkeypatch, 10**9)
     torch.testing.assert_close(
         out, resize(image, scale=scale), rtol=0, atol=0, equal_nan=True
     )
+    monkeypatch.undo()
+    torch.testing.assert_close(out, resize(image, scale=scale), equal_nan=True)
     assert 9 <= (~out.isfinite()).sum() <= 100
 
 

@@ -473,7 +473,7 @@ REFUSED = {
     "nan": ({"transform": torch.full((2, 3), math.nan)}, ValueError, "must be finite"),
     "image": ({"input": IMAGE[0, 0]}, ValueError, r"got 2 axes: \(8, 8\)"),
     "bytes": ({"input": IMAGE.byte()}, TypeError, "got torch.uint8; convert it"),
-    "kernel": ({"kernel": "sinc"}, ValueError, "unknown kernel 'sinc'; choose one of"),
+    "kernel": ({"kernel": "sync"}, ValueError, "unknown kernel 'sync'; choose one of"),
     "axes": ({"kernel": BoxKernel(ndim=1)}, ValueError, "2 axes, got one with 1"),
     "channels": ({"kernel": CosineKernel(2, 2, (3, 3))}, ValueError, "2 channels"),
     "size": ({"size": 0}, ValueError, "size must be at least 1, got 0"),

@@ -114,6 +114,7 @@ def test_what_would_be_lost_is_refused(write):
         write(layer.weight)
 
 
+@pytest.mark.plain
 def test_pruning_of_the_weight_is_refused_and_its_way_out():
     conv = nn.Conv2d(2, 3, 3, 2, 1)
     layer, image = converted(copy.deepcopy(conv)), torch.randn(1, 2, 9, 8)

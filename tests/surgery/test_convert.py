@@ -267,7 +267,7 @@ def test_report():
     assert report.left == [left] and report.converted == [row]
     lines = str(report).splitlines()
     assert "1: Conv2d left alone: dilation" in str(report)
-    assert "kernel.head" in lines[-1] and max(map(len, lines)) <= 100
+    assert "kernel.head" in " ".join(lines[-3:]) and max(map(len, lines)) <= 100
     assert (
         repr(report).startswith("<Conversion: 1 replaced") and len(repr(report)) < 150
     )

@@ -71,14 +71,10 @@ def test_expanded_to_more_than_32_bits():
     assert torch.equal(out[:, :, 1:-1], out[:, :, 1:2].expand(1, 1, 1022, 7))
 
 
-OPTIONS = {"scale": 1, "size": 3}
-
-
 def test_an_axis_too_long_for_its_tables_is_refused():
     image = torch.rand(1).expand(1, 1, 2**31)
-    reasons = refusal(
-        "native", image, CosineKernel(1, 1, (3,)), {"scale": Fraction(1, 2**30)}
-    )
+    options = {"scale": 1, "size": 3}
+    reasons = refusal("native", image, CosineKernel(1, 1, (3,)), options)
     assert reasons == [
         "an axis has 2147483648 pixels; at most 2147483647 are counted",
     ]

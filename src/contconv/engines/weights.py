@@ -149,19 +149,19 @@ def normalized_weights(
     grid: AxisGrid,
     dtype: torch.dtype,
     device: torch.device,
-    outputs: range | None = None,
+    outputs: tuple[int, int] | None = None,
 ) -> NormalizedWeights:
     """The weights of axis ``i``, whose kernel has a single function.
 
-    Those of all output pixels, or of some that follow each other.
+    Those of all output pixels, or of those from one to before another.
     """
     axis, known = grid.axes[i], kernel.axis_key(i)
     if outputs is None:
-        outputs = range(axis.out_size)
+        outputs = 0, axis.out_size  # a range would be a graph for each size
     use = ("weights", axis, outputs, grid.padding_mode, dtype, device)
     key = None if known is None else (known, *use)
     make = partial(_normalized_weights, kernel, i, grid, dtype, device, outputs, key)
-    return cached(known, use, make, len(outputs) * axis.taps)
+    return cached(known, use, make, (outputs[1] - outputs[0]) * axis.taps)
 
 
 def _normalized_weights(
@@ -170,11 +170,11 @@ def _normalized_weights(
     grid: AxisGrid,
     dtype: torch.dtype,
     device: torch.device,
-    outputs: range,
+    outputs: tuple[int, int],
     key: Hashable | None,
 ) -> NormalizedWeights:
     axis = grid.axes[i]
-    n = torch.arange(outputs.start, outputs.stop, device=device)
+    n = torch.arange(*outputs, device=device)
     tap = torch.arange(axis.taps, device=device)
     pixel = axis.first_neighbor(n)[:, None] + tap
     distance, weight = weigh(axis, n, pixel, dtype)

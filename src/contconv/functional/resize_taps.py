@@ -76,8 +76,7 @@ def repeating_weights(
     start, stop = first * axis.up, (first + periods) * axis.up
     ranges = (0, start), (start, start + axis.up), (stop, axis.out_size)
     before, period, after = (
-        normalized_weights(kernel, i, grid, dtype, device, range(*one))
-        for one in ranges
+        normalized_weights(kernel, i, grid, dtype, device, one) for one in ranges
     )
     if torch.is_grad_enabled() and period.values.requires_grad:
         return None

@@ -156,12 +156,14 @@ def normalized_weights(
     Those of all output pixels, or of some that follow each other.
     """
     axis, known = grid.axes[i], kernel.axis_key(i)
-    if outputs is None:
-        outputs = range(axis.out_size)
-    use = ("weights", axis, outputs, grid.padding_mode, dtype, device)
+    # No range of a size that is free in a graph: that would fix it.
+    ends = (0, axis.out_size)
+    if outputs is not None:
+        ends = (outputs.start, outputs.stop)
+    use = ("weights", axis, ends, grid.padding_mode, dtype, device)
     key = None if known is None else (known, *use)
-    make = partial(_normalized_weights, kernel, i, grid, dtype, device, outputs, key)
-    return cached(known, use, make, len(outputs) * axis.taps)
+    make = partial(_normalized_weights, kernel, i, grid, dtype, device, ends, key)
+    return cached(known, use, make, (ends[1] - ends[0]) * axis.taps)
 
 
 def _normalized_weights(
@@ -170,11 +172,11 @@ def _normalized_weights(
     grid: AxisGrid,
     dtype: torch.dtype,
     device: torch.device,
-    outputs: range,
+    ends: tuple[int, int],
     key: Hashable | None,
 ) -> NormalizedWeights:
     axis = grid.axes[i]
-    n = torch.arange(outputs.start, outputs.stop, device=device)
+    n = torch.arange(*ends, device=device)
     tap = torch.arange(axis.taps, device=device)
     pixel = axis.first_neighbor(n)[:, None] + tap
     distance, weight = weigh(axis, n, pixel, dtype)

@@ -209,7 +209,6 @@ def operator_inputs() -> dict[str, list[tuple]]:
     along = torch.randint(0, 9, (7, 4)).sort(1).values
     near = torch.randint(0, 9, (5, 4))
     return {
-        "product": [(random(3, 4), random(5, 4))],
         "resample": [
             (random(2, 9, rank, 3), along, random(7, 4, 2), spend, columns)
             for rank, spend in ((2, True), (1, False))

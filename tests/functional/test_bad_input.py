@@ -116,9 +116,8 @@ SHARED = (
 KINDS = "kernel must be a ContinuousKernel or the name of a learned kernel, got Conv2d"
 ENGINE = f"unknown engine 'warp'; choose 'auto' or one of {sorted(ENGINES)}"
 MODE = f"unknown padding_mode 'same'; choose one of {list(PADDING_MODES)}"
-LEARNED = (
-    "unknown kernel 'cubic'; choose one of ['bandlimited', 'cosine', 'mlp', 'spline'] "
-)
+NAMES = "['bandlimited', 'cosine', 'mlp', 'spline']"
+LEARNED = f"unknown kernel 'cubic'; choose one of {NAMES} or pass a "
 LAYERS: dict[str, tuple[dict[str, Any], str]] = {
     "in": ({"in_channels": 0}, "ValueError: in_channels must be at least 1, got 0"),
     "out": (

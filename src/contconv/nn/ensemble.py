@@ -88,10 +88,11 @@ class ScaleEnsemble(nn.Module):
         for sequence in self.sequences:
             with using_scales(self.model, sequence, size=self.size):
                 outputs.append(self.model(*args, **options))
-        shapes = {tuple(output.shape) for output in outputs}
-        if len(shapes) > 1:
+        # No set of shapes: sizes that are free in a graph cannot be hashed.
+        if any(output.shape != outputs[0].shape for output in outputs):
+            shapes = sorted({tuple(output.shape) for output in outputs})
             raise ValueError(
-                f"the members' outputs must have one shape, got {sorted(shapes)}; "
+                f"the members' outputs must have one shape, got {shapes}; "
                 "give the last continuous layer a size, or the ensemble"
             )
         return outputs

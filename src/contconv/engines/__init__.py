@@ -61,10 +61,13 @@ def _usual(problem: Problem) -> Engine:
     exported = jit or torch.compiler.is_exporting()
     if not exported and not native_engine.unsupported(problem):
         return native_engine
-    few_phases = isinstance(grid, AxisGrid) and (
-        prod([axis.up for axis in grid.axes]) <= 16
+    # Not asked in exports: their sizes may not be compared.
+    few_phases = (
+        not exported
+        and isinstance(grid, AxisGrid)
+        and prod([axis.up for axis in grid.axes]) <= 16
     )
-    if few_phases and not exported:
+    if few_phases:
         return periodic_engine
     able = not exported and not fused_engine.unsupported(problem)
     if able and not _fused_fails(*trial.kind_of(problem)):

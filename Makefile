@@ -26,7 +26,7 @@ PIP_OPTIONS ?=
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 SHAPES := --jaxtyping-packages="contconv,beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))"
 
-.PHONY: demo test test-slow test-all test-versions check docs site dist format bench bench-check train weights record clean help
+.PHONY: browser demo test test-slow test-all test-versions check docs site dist format bench bench-check train weights record clean help
 
 help:
 	@grep '^# make' Makefile | cut -c3-
@@ -75,7 +75,11 @@ test-slow: $(VENV)/.dev $(VENV)/.native
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile many $(SHAPES)
 	$(PYTEST) -m "plain and slow"
 
-test-all: test test-slow
+test-all: browser test test-slow
+
+# For the pages that are tried in it; they say so where there is none.
+browser:
+	bash tests/browser/install.sh || echo "pages are NOT TRIED in a browser"
 
 # An environment for each; PyTorch alone differs. See CONTRIBUTING.md.
 test-versions:

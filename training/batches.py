@@ -76,6 +76,8 @@ class Batches:
         self.images, self.size = images, min(size, len(images))
         self.seed, self.augment, self.flips = seed, augment, flips
         self._epoch, self._order = -1, torch.empty(0)
+        # For each image of the set: which are flipped in the first epoch.
+        self._first = torch.randint(2, (len(images),), generator=chance(seed))
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
@@ -110,10 +112,9 @@ class Batches:
         """Whether each image of a batch is flipped."""
         if self.flips == "random":
             return torch.randint(2, (self.size,), generator=draw).bool()
-        # For each image of the set, so that it is what it was not in the last epoch.
-        first = torch.randint(2, (len(self.images),), generator=chance(self.seed))
+        # What each was not in the last epoch.
         rows = self._order[step * self.size : (step + 1) * self.size]
-        return ((first[rows] + epoch) % 2).bool()
+        return ((self._first[rows] + epoch) % 2).bool()
 
 
 def reflected(index: Tensor, size: int) -> Tensor:

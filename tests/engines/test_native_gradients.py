@@ -1,8 +1,5 @@
 """The gradients of the native engine: against float64, and in every bit."""
 
-import ctypes
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,32 +16,8 @@ if missing() is not None:
         f"THE NATIVE ENGINE IS NOT TESTED: {missing()}", allow_module_level=True
     )
 
-import contconv_native
-
-
-def use(name: str) -> int:
-    """Take an instruction set from now on; 1 if this CPU lacks it."""
-    return ctypes.CDLL(str(contconv_native.path())).contconv_native_use(name.encode())
-
-
-USUAL = contconv_native.instruction_set()
-SETS = [name for name in contconv_native.compiled_sets() if use(name) == 0]
-use(USUAL)
-
-
-@pytest.fixture(params=SETS)
-def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    assert use(request.param) == 0
-    yield request.param
-    use(USUAL)
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    """The number of threads, put back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+from tests.instruction_sets import instruction_set as instruction_set
+from tests.instruction_sets import threads as threads
 
 
 class LearnedBasis(SeparableKernel):

@@ -1,6 +1,5 @@
 """The engine in C++ with a table for each pixel: any basis, and points."""
 
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -25,22 +24,8 @@ from tests.cases import Case
 if (reason := library.missing()) is not None:
     pytest.skip(f"NOT TESTED: {reason}", allow_module_level=True)
 
-from tests.engines.test_native_gradients import SETS, USUAL, use
-
-
-@pytest.fixture(params=SETS)
-def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    assert use(request.param) == 0
-    yield request.param
-    use(USUAL)
-
-
-@pytest.fixture
-def threads() -> Iterator[None]:
-    """The number of threads, put back."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+from tests.instruction_sets import instruction_set as instruction_set
+from tests.instruction_sets import threads as threads
 
 
 def mlp(*args: Any, **options: Any):

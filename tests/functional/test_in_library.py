@@ -1,7 +1,5 @@
 """`warp` and `resize` in float32, by the library in C++, against float64."""
 
-import ctypes
-from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -17,26 +15,9 @@ from contconv.kernels import CubicKernel
 if missing() is not None:
     pytest.skip(f"NOT TESTED: {missing()}", allow_module_level=True)
 
-import contconv_native
+from tests.instruction_sets import instruction_set as instruction_set
 
-
-def use(name: str) -> int:
-    """Take an instruction set from now on; 1 if this CPU lacks it."""
-    return ctypes.CDLL(str(contconv_native.path())).contconv_native_use(name.encode())
-
-
-USUAL = contconv_native.instruction_set()
-SETS = [name for name in contconv_native.compiled_sets() if use(name) == 0]
-use(USUAL)
 KERNELS = ("box", "linear", "cubic", "lanczos2", "lanczos3")
-
-
-@pytest.fixture(params=SETS)
-def instruction_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    assert use(request.param) == 0
-    yield request.param
-    use(USUAL)
-
 
 AFFINE = torch.tensor([[0.913, 0.317, -1.219], [-0.411, 1.137, 2.311]])
 MAPS = {

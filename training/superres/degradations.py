@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from contconv import resize
+from contconv.kernels import GaussianKernel
 
 BLOCK = 8  # of JPEG, in pixels
 KERNELS = ("linear", "cubic", "lanczos3")
@@ -101,12 +102,9 @@ def _resized(image: Tensor, by: float, kernel: str) -> Tensor:
 
 
 def _blurred(image: Tensor, deviation: float) -> Tensor:
-    reach = 3
-    at = torch.arange(-reach, reach + 1, dtype=torch.float32)
-    line = (-at.square() / (2 * deviation**2)).exp()
-    weights = (line[:, None] * line / line.sum() ** 2).expand(3, 1, -1, -1)
-    padded = F.pad(image[None].float(), (reach,) * 4, mode="replicate")
-    return _levels(F.conv2d(padded, weights, groups=3)[0])
+    """Seven pixels wide; `resize` makes the weights sum to one."""
+    kernel = GaussianKernel(deviation**2, (7, 7))
+    return _levels(resize(image[None].float(), scale=1, kernel=kernel)[0])
 
 
 def _levels(values: Tensor) -> Tensor:

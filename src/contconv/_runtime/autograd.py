@@ -1,6 +1,6 @@
 """Tracing and transforms: whether a compiler, functorch or forward mode looks on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
@@ -26,6 +26,25 @@ def differentiable_gradients(
     create = torch.is_grad_enabled()
     found = iter(torch.autograd.grad(out, leaves, gradient, create_graph=create))
     return [next(found) if want else None for want in wanted]
+
+
+def gradients_of(
+    function: Callable[..., Tensor],
+    inputs: Sequence[Tensor],
+    wanted: Sequence[bool],
+    gradient: Tensor,
+) -> list[Tensor | None]:
+    """The gradients of a function of tensors to those that are ``wanted``.
+
+    The function is computed again; where gradients are recorded, they are
+    differentiable.
+    """
+    if not torch.is_grad_enabled():
+        pairs = zip(inputs, wanted, strict=True)
+        inputs = [one.detach().requires_grad_(want) for one, want in pairs]
+    with torch.enable_grad():
+        out = function(*inputs)
+    return differentiable_gradients(out, inputs, wanted, gradient)
 
 
 def is_batched(gradient: Tensor) -> bool:

@@ -62,6 +62,13 @@ def is_channels_last(image: Tensor) -> bool:
     return last and not image.is_contiguous()
 
 
+def empty_output(image: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """An output of a shape, in the format of the image; what is in it, is not said."""
+    if is_channels_last(image):
+        return image.new_empty(shape[0], *shape[2:], shape[1]).movedim(-1, 1)
+    return image.new_empty(shape)
+
+
 def like_layout(out: Tensor, image: Tensor) -> Tensor:
     """``out`` in channels-last format if ``image`` is, contiguous otherwise."""
     if is_channels_last(image):

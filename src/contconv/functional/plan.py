@@ -1,6 +1,6 @@
 """Plan: what a call leaves for those with the same shapes, scale and kernel."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -65,6 +65,13 @@ def plan_key(
         if type(one) not in _TENSORS or not one.is_cpu or one.layout != torch.strided:
             return None
         key += one.shape, one.dtype
+    known = options_key(options)
+    return None if known is None else (*key, *known)
+
+
+def options_key(options: Iterable[Any]) -> tuple[Hashable, ...] | None:
+    """The types and values of options; None where one of them is of another class."""
+    key: list[Hashable] = []
     for option in options:
         kind = type(option)
         if kind is tuple or kind is list:

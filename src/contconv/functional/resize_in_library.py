@@ -4,7 +4,6 @@ What a call depends on, but for the numbers of the image, is kept from call to c
 """
 
 from collections.abc import Hashable, Sequence
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import torch
@@ -13,14 +12,14 @@ from torch import Tensor
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
 from contconv._grid.padding import is_source, source_index
-from contconv._runtime.autograd import is_transformed
 from contconv._runtime.memory_format import is_channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.native.gradients import separable
-from contconv.engines.native.library import missing
+from contconv.engines.native.library import takes
 from contconv.engines.native.tables import Tables
 from contconv.engines.weights import normalized_weights, padded
 from contconv.functional.folding import folded
+from contconv.functional.plan import options_key
 from contconv.kernels import SeparableKernel
 
 # So many channels that lie together fill vectors; fewer are taken apart.
@@ -35,29 +34,12 @@ class Plan(NamedTuple):
     shape: tuple[int, ...]  # pixels of the output
 
 
-def suits_library(image: Tensor) -> bool:
-    """Whether the library can resample the image, and is there."""
-    return (
-        image.dtype in (torch.float32, torch.bfloat16, torch.float16)
-        and type(image) in (Tensor, torch.nn.Parameter)
-        and image.device.type == "cpu"
-        and not is_transformed()
-        and missing() is None
-    )
-
-
 def key_of(image: Any, *options: Any) -> Hashable | None:
     """All that a call depends on, but for the numbers; None if that is not plain."""
-    if not isinstance(image, Tensor) or not suits_library(image):
+    if not isinstance(image, Tensor) or not takes(image):
         return None
-    plain = all(
-        type(one) in (str, bool, int, float, Fraction, type(None))
-        or (type(one) is tuple and all(type(size) is int for size in one))
-        for one in options
-    )
-    # Numbers of other types are equal, but not all are allowed.
-    kinds = tuple(map(type, options))
-    return (tuple(image.shape), image.dtype, options, kinds) if plain else None
+    known = options_key(options)
+    return None if known is None else (tuple(image.shape), image.dtype, *known)
 
 
 def planned(

@@ -51,8 +51,7 @@ class Repeating(NamedTuple):
 
 def is_long(image: Tensor, axes: Sequence[Axis], i: int) -> bool:
     """Whether axis ``i`` is so long, of so few lines, that its periods are worth it."""
-    plain = not is_transformed() and not torch.compiler.is_compiling()
-    if not plain or (torch.is_grad_enabled() and image.requires_grad):
+    if is_transformed() or (torch.is_grad_enabled() and image.requires_grad):
         return False
     others = [max(one.in_size, one.out_size) for one in (*axes[:i], *axes[i + 1 :])]
     few = prod(others) * prod(image.shape[:2]) < MANY_LINES

@@ -18,15 +18,13 @@ from contconv._runtime.autograd import has_symbolic_sizes, is_compiled, is_trans
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float
 from contconv.engines.native.gradients import separable
-from contconv.engines.native.library import Plan, missing, plan
+from contconv.engines.native.library import DTYPES, Plan, missing, plan
 from contconv.engines.native.pixel_tables import MOST_KEPT, row_numbers
 from contconv.engines.native.pixelwise import apply_pixelwise
 from contconv.engines.native.tables import Tables, axis_tables
 from contconv.engines.problem import Cost, Problem
 from contconv.kernels import SeparableKernel
 from contconv.kernels.base import is_separable
-
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 # Of an axis: its tables have 32 bits.
 MOST_PIXELS = 2**31 - 1

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from contconv._runtime.autograd import (
-    differentiable_gradients,
+    gradients_of,
     is_compiled,
     is_transformed,
 )
@@ -110,14 +110,11 @@ def _by_operators(
     wanted: list[bool],
 ) -> Gradients:
     """By PyTorch's operators: differentiable where gradients are."""
-    inputs = [image, head, *tables[1::2]]
-    if not torch.is_grad_enabled():
-        pairs = zip(inputs, wanted, strict=True)
-        inputs = [one.detach().requires_grad_(want) for one, want in pairs]
-    with torch.enable_grad():
-        sources = tables[::2]
-        out = _plain(inputs[0], inputs[1], sources, inputs[2:], groups)
-        found = differentiable_gradients(out, inputs, wanted, gradient)
+
+    def plain(image: Tensor, head: Tensor, *weights: Tensor) -> Tensor:
+        return _plain(image, head, tables[::2], list(weights), groups)
+
+    found = gradients_of(plain, [image, head, *tables[1::2]], wanted, gradient)
     empty = image.new_empty(0, dtype=torch.float32)
     return tuple(empty if one is None else one for one in found)  # type: ignore
 

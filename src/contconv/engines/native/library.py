@@ -8,12 +8,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import constant_in_graphs
+from contconv._runtime.autograd import constant_in_graphs, is_transformed
+from contconv._runtime.memory_format import empty_output
 from contconv.engines.native.gradients import register_autograd
 from contconv.engines.native.pixelwise import register_pixelwise
 
 # What the library and this package have to agree on.
 INTERFACE = 3
+
+# Float16 is converted first.
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 @constant_in_graphs
@@ -46,6 +50,17 @@ def _missing() -> str | None:
     return None
 
 
+def takes(image: Tensor) -> bool:
+    """Whether the library is there, and computes with a tensor as it is."""
+    return (
+        image.dtype in DTYPES
+        and type(image) in (Tensor, torch.nn.Parameter)
+        and image.device.type == "cpu"
+        and not is_transformed()
+        and missing() is None
+    )
+
+
 def _register_fakes() -> None:
     """What compilers are told of the operators."""
 
@@ -69,11 +84,7 @@ def _register_fakes() -> None:
     def _(image: Tensor, head: Tensor, *rest: Any) -> Tensor:
         outs = [table.shape[0] for table in rest[:6:2]]
         shape = (image.shape[0], head.shape[0], *outs[5 - image.ndim :])
-        last = image.ndim > 3 and image.shape[1] > 1 and image.stride(1) == 1
-        if last and not image.is_contiguous():
-            out = image.new_empty(shape[0], *shape[2:], shape[1])
-            return out.movedim(-1, 1)
-        return image.new_empty(shape)
+        return empty_output(image, shape)
 
 
 def found() -> str:

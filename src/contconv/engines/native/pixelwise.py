@@ -4,17 +4,19 @@ First derivatives are the library's; graphs and batches of gradients go by PyTor
 operators.
 """
 
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from contconv._runtime.autograd import (
-    differentiable_gradients,
+    gradients_of,
     has_values,
     is_compiled,
     is_transformed,
 )
+from contconv._runtime.memory_format import empty_output
 from contconv._runtime.shapes import Float
 from contconv.engines.native.pixel_tables import (
     MOST_KEPT,
@@ -119,13 +121,8 @@ def _in_place(found: Any, wanted: list[bool]) -> tuple[Tensor | None, ...]:
 def _by_operators(gradient: Tensor, *given: Any) -> list[Tensor | None]:
     """By PyTorch's operators: differentiable where gradients are."""
     image, head, *sources, table, shape, groups, wanted = given
-    inputs = [image, head, table]
-    if not torch.is_grad_enabled():
-        pairs = zip(inputs, wanted, strict=True)
-        inputs = [one.detach().requires_grad_(want) for one, want in pairs]
-    with torch.enable_grad():
-        out = _plain(inputs[0], inputs[1], inputs[2], sources, shape, groups)
-        return differentiable_gradients(out, inputs, wanted, gradient)
+    plain = partial(_plain, sources=sources, shape=shape, groups=groups)
+    return gradients_of(plain, [image, head, table], wanted, gradient)
 
 
 def _plain(
@@ -216,11 +213,7 @@ def register_pixelwise() -> None:
 
     @torch.library.register_fake("contconv_native::pixelwise")
     def _(image: Tensor, head: Tensor, *rest: Any) -> Tensor:
-        size = (image.shape[0], head.shape[0], *rest[7])
-        last = image.ndim > 3 and image.shape[1] > 1 and image.stride(1) == 1
-        if last and not image.is_contiguous():
-            return image.new_empty(size[0], *size[2:], size[1]).movedim(-1, 1)
-        return image.new_empty(size)
+        return empty_output(image, (image.shape[0], head.shape[0], *rest[7]))
 
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         image, head, *sources, table = ctx.saved_tensors

@@ -6,9 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import differentiable_gradients, is_transformed
+from contconv._runtime.autograd import gradients_of
 from contconv._runtime.shapes import Float
-from contconv.engines.native.library import missing
+from contconv.engines.native.library import takes
 from contconv.engines.native.tables import PADDING_MODES
 from contconv.functional.warp.sampler import Sampler
 from contconv.kernels import BoxKernel, CubicKernel, LanczosKernel, LinearKernel
@@ -19,8 +19,6 @@ _KERNELS = (BoxKernel, LinearKernel, CubicKernel, LanczosKernel)
 # Taps along an axis that it takes.
 _MOST_TAPS = 8
 
-_DTYPES = (torch.float32, torch.bfloat16, torch.float16)
-
 
 def suits_library(image: Tensor, sampler: Sampler, antialias: bool) -> bool:
     """Whether the library can sample the image, and is there."""
@@ -29,11 +27,7 @@ def suits_library(image: Tensor, sampler: Sampler, antialias: bool) -> bool:
         and type(sampler.kernel) in _KERNELS
         and len(set(sampler.kernel.kernel_size)) == 1
         and max(sampler.counts) <= _MOST_TAPS
-        and image.dtype in _DTYPES
-        and type(image) in (Tensor, torch.nn.Parameter)
-        and image.device.type == "cpu"
-        and not is_transformed()
-        and missing() is None
+        and takes(image)
     )
 
 
@@ -93,13 +87,6 @@ class _Warped(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        inputs, wanted = list(ctx.saved_tensors), list(ctx.needs_input_grad[:2])
-        if not torch.is_grad_enabled():
-            pairs = zip(inputs, wanted, strict=True)
-            inputs = [one.detach().requires_grad_(want) for one, want in pairs]
-        with torch.enable_grad():
-            out = ctx.plain(*inputs)
-        graph = torch.is_grad_enabled()
-        with torch.set_grad_enabled(graph):
-            found = differentiable_gradients(out, inputs, wanted, gradients[0])
+        wanted = ctx.needs_input_grad[:2]
+        found = gradients_of(ctx.plain, ctx.saved_tensors, wanted, gradients[0])
         return (*found, None, None, None)

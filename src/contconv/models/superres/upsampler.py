@@ -39,12 +39,11 @@ def landed(
     but copy less. Elsewhere it is always that of `windowed`, so that tiles are what the
     whole is.
     """
-    if learns and missing() is not None and max(features.shape[2:]) <= _SMALL:
-        axes = resized_axes(features.shape[2:], kernel.kernel_size, ratios, size)
-        grid = AxisGrid(axes, "zeros")
-        return _by_matrices(features, kernel, grid) + bias[:, None, None]
     axes = resized_axes(features.shape[2:], kernel.kernel_size, ratios, size)
-    problem = Problem(features, kernel, AxisGrid(axes, "zeros"), 1)
+    grid = AxisGrid(axes, "zeros")
+    if learns and missing() is not None and max(features.shape[2:]) <= _SMALL:
+        return _by_matrices(features, kernel, grid) + bias[:, None, None]
+    problem = Problem(features, kernel, grid, 1)
     if not learns and suits_library(problem):
         return LibraryWindows(problem).whole(features) + bias[:, None, None]
     return continuous_conv(

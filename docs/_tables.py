@@ -14,6 +14,7 @@ from _speed import write_speed
 from _superres import write_superres
 
 from contconv import ContinuousConv2d
+from experiments.claims import alias_free as claims_alias_free
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "experiments" / "results"
@@ -26,6 +27,7 @@ def write_all() -> None:
     records = {
         spectra: RESULTS / "spectra.json",
         initialisation: RESULTS / "initialisation.json",
+        alias_free: RESULTS / "alias_free.json",
     }
     for table, path in records.items():
         record = json.loads(path.read_text())
@@ -59,6 +61,19 @@ def spectra(record: dict[str, Any]) -> list[str]:
         ]
         rows.append(row(width, variances, *(f"{value:.2f}" for value in worst)))
     return rows
+
+
+def alias_free(record: dict[str, Any]) -> list[str]:
+    """The lowest similarities, by network; and what the parts cost."""
+    found = [row("network", "lowest similarity", "of what varies"), row(*["---"] * 3)]
+    found += [row(*cells) for cells in claims_alias_free.rows(record["result"])]
+    costs, channels = record["result"]["costs"], record["config"]["timed"][1]
+    note = "Taps are cheap: with the low-pass filter, a strided 3 x 3 convolution of "
+    note += f"{channels} channels takes {costs['multiply_adds']:.1f} times the "
+    note += "multiply-adds. Activations are not: one at twice the pixels takes "
+    note += f"{costs['activation']:.0f} times as long as ReLU of as many values, for "
+    note += "two passes of resizing."
+    return [*found, "", note]
 
 
 def initialisation(record: dict[str, Any]) -> list[str]:

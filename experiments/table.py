@@ -19,6 +19,7 @@ ORDER = (
     "repeated_filter",
     "generalization",
     "shift_equivariance",
+    "alias_free",
     "accuracy",
     "ensembles",
     "gradual",

@@ -86,10 +86,12 @@ def bandlimited(inputs: int, outputs: int, scale: float) -> ContinuousKernel:
 
 def free() -> nn.Module:
     """ReLU at twice the pixels."""
-    return AliasFree(nn.ReLU(), **RING)
+    return AliasFree(nn.ReLU(), padding_mode=RING["padding_mode"])
 
 
-Parts = tuple[Callable[[int, int, float], ContinuousKernel] | None, Maps | Any]
+Parts = tuple[
+    Callable[[int, int, float], ContinuousKernel] | None, Callable[[], nn.Module]
+]
 
 NETWORKS: dict[str, Parts] = {
     "strides of 2, ReLU": (None, nn.ReLU),
@@ -237,9 +239,8 @@ def plot(record: dict[str, Any], figure: Path) -> None:
             ax.semilogy(shifts, 1 - values, "o-", ms=3, label=name)
         ax.set(xlabel="shift, pixels", title=f"{what} maps")
     axes[0].set_ylabel("1 - similarity")
-    drawing.legend(
-        *axes[0].get_legend_handles_labels(), loc="outside right", fontsize=8
-    )
+    place: Any = "outside right"  # which matplotlib's types do not know
+    drawing.legend(*axes[0].get_legend_handles_labels(), loc=place, fontsize=8)
     figure.parent.mkdir(parents=True, exist_ok=True)
     drawing.savefig(figure, dpi=110)
     plt.close(drawing)

@@ -18,6 +18,9 @@ from contconv_cli.pictures.picture import Frames, Metadata, Picture, Timing
 
 _MODES = {"grey": "L", "rgb": "RGB", "cmyk": "CMYK"}
 
+# Of PNG: less than half the time of the usual 6, for files that are 1 to 5 % larger.
+_COMPRESSION = 4
+
 
 def check_writable(frames: Frames, size: tuple[int, int], form: str, name: str) -> None:
     """Raise PictureError if the format cannot hold the pictures at this size."""
@@ -90,7 +93,7 @@ def encoded(frames: Frames, form: str, quality: int) -> bytes:
     if frames.first.white > 255:
         array = interleaved(frames.first)
         array = array[..., 0] if array.shape[2] == 1 else array
-        content = bytes(imagecodecs.png_encode(array))
+        content = bytes(imagecodecs.png_encode(array, level=_COMPRESSION))
     else:
         content = _saved(frames, form, quality)
     if form == "PNG":
@@ -127,6 +130,7 @@ def _image(picture: Picture) -> Image.Image:
 def _options(frames: Frames, form: str, quality: int) -> dict[str, Any]:
     known = frames.first.metadata
     options: dict[str, Any] = {
+        "PNG": {"compress_level": _COMPRESSION},
         "JPEG": {"quality": quality, "subsampling": 0},
         "WEBP": {"quality": quality, "lossless": quality == 100},
         "AVIF": {"quality": quality, "subsampling": _subsampling(frames)},

@@ -1,7 +1,7 @@
 """ResidualEncoder: features of an image, at its own size."""
 
 from torch import Tensor, nn
-from torch.nn.functional import relu
+from torch.nn.functional import relu_
 
 from contconv._runtime.arguments import as_whole
 from contconv._runtime.shapes import Float
@@ -48,7 +48,7 @@ class ResidualEncoder(nn.Module):
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f h w"]:
         """Features of images whose values lie in 0..1."""
         shallow = self.first(images - 0.5)
-        return shallow + self.last(self.blocks(shallow))
+        return self.last(self.blocks(shallow)).add_(shallow)
 
 
 class _Block(nn.Module):
@@ -59,4 +59,4 @@ class _Block(nn.Module):
         self.second.weight.data.mul_(_BRANCH)
 
     def forward(self, features: Tensor) -> Tensor:
-        return features + self.second(relu(self.first(features)))
+        return self.second(relu_(self.first(features))).add_(features)

@@ -1,8 +1,8 @@
 """Tile grid: the division of an enlarged picture into tiles."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
-from math import ceil
+from itertools import pairwise, product
+from math import ceil, inf, prod
 from typing import NamedTuple
 
 # A picture smaller than this is encoded as a whole: of less than 20,480 numbers torch
@@ -10,6 +10,9 @@ from typing import NamedTuple
 # differ from the whole in the last bits.
 LEAST_ENCODED = 160
 LEAST_TILE = 64
+
+# About how far an encoder looks: so many pixels around a part are encoded twice.
+_AROUND = 32
 
 
 class Strip(NamedTuple):
@@ -41,8 +44,9 @@ def divided(
     Args:
         in_shape: Pixels of the picture.
         out_shape: Pixels of the output.
-        tile: About the side of the largest tile, in output pixels: a thin picture has
-            longer tiles of the same area.
+        tile: About the side of the largest tile, in output pixels, and of the largest
+            part that is encoded, in input pixels: a thin picture has longer ones of
+            the same area.
 
     Raises:
         ValueError: If tiles would be too small to be worth it.
@@ -50,20 +54,13 @@ def divided(
     if tile < LEAST_TILE:
         raise ValueError(f"tile must be at least {LEAST_TILE} pixels, got {tile}")
     sides = _sides(out_shape, tile)
-    scales = [out / size for out, size in zip(out_shape, in_shape, strict=True)]
-    encoded = [ceil(side / scale) for side, scale in zip(sides, scales, strict=True)]
-    encoded = [
-        max(own, least)
-        for own, least in zip(encoded, _sides(in_shape, LEAST_ENCODED), strict=True)
-    ]
+    counts = _counts(in_shape, tile)
     return tuple(
         [
             Group(list(_split(start, stop, ceil((stop - start) / side))))
-            for start, stop in _split(0, out, ceil(size / own))
+            for start, stop in _split(0, out, count)
         ]
-        for size, out, own, side in zip(
-            in_shape, out_shape, encoded, sides, strict=True
-        )
+        for out, count, side in zip(out_shape, counts, sides, strict=True)
     )
 
 
@@ -74,6 +71,21 @@ def count_tiles(in_shape: Sequence[int], out_shape: Sequence[int], tile: int) ->
         for axis in divided(in_shape, out_shape, tile)
     )
     return rows * columns
+
+
+def _counts(in_shape: Sequence[int], tile: int) -> tuple[int, int]:
+    """How many parts, down and across, are encoded: with the least done twice."""
+    least = _sides(in_shape, LEAST_ENCODED)
+    rows, columns = (ceil(n / own) for n, own in zip(in_shape, least, strict=True))
+    best = (inf, (rows, columns))
+    for counts in product(range(1, rows + 1), range(1, columns + 1)):
+        height, width = (
+            min(n, ceil(n / count) + 2 * _AROUND)
+            for n, count in zip(in_shape, counts, strict=True)
+        )
+        if height * width <= (tile + 2 * _AROUND) ** 2:
+            best = min(best, (height * width * prod(counts), counts))
+    return best[1]
 
 
 def _sides(shape: Sequence[int], side: int) -> list[int]:

@@ -86,8 +86,9 @@ class Enlargement:
         near = cut(features, tuple(part.inputs for part in parts), inputs)
         landed = self.landing.apply(near, parts)
         landed = cut(landed, reached, tuple(part.outputs for part in parts))
-        refined = self.net.refine(landed + self.bias)
-        return cut(refined, outputs, reached) + resized(self.cubic, self.image, outputs)
+        refined = self.net.refine(landed.add_(self.bias))
+        cubic = resized(self.cubic, self.image, outputs)
+        return cubic.add_(cut(refined, outputs, reached))
 
     def _reached(self, outputs: Window) -> Window:
         return _widened(outputs, _REFINE_REACH, self.size)

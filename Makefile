@@ -115,7 +115,7 @@ bench-check: $(VENV)/.dev $(VENV)/.native
 train: $(VENV)/.demo
 	$(BIN)/python -m training cifar10 --out out/train --resume
 
-WEIGHTS := src/contconv/models/superres/weights.safetensors
+WEIGHTS := src/contconv/models/superres/clean.safetensors
 
 # Begins with the weights that ship; a copy of them is kept, for when it goes on.
 weights: $(VENV)/.demo

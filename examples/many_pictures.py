@@ -26,9 +26,9 @@ import ray
 import torch
 from ray.data import ActorPoolStrategy, Dataset
 
-from contconv.models import superres
-from contconv_cli.enlarge import Enlarger
+from contconv_cli.enlarge import enlarger
 from contconv_cli.errors import PictureError
+from contconv_cli.jobs import Share
 from contconv_cli.output import put
 from contconv_cli.pictures.formats import SUFFIXES
 from contconv_cli.pictures.read import read, size_of
@@ -57,9 +57,7 @@ class Enlarge:
     ) -> None:
         torch.set_num_threads(threads)
         self.folder, self.wanted, self.max_pixels = folder, wanted, max_pixels
-        where = "cuda" if torch.cuda.is_available() else "cpu"
-        net = superres.load(device=where).requires_grad_(False)
-        self.make = Enlarger(net, tile=768, members=1)
+        self.make = enlarger("auto", None, tile=768, members=1, share=Share())
 
     def __call__(self, batch: Batch) -> Batch:
         """``key`` and ``bytes`` of some pictures to ``key``, ``file`` and ``error``."""

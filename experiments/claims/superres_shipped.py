@@ -28,7 +28,7 @@ from torch import Tensor
 
 from contconv import resize
 from contconv.models import SuperResolutionNet
-from contconv.models.superres.network import load
+from contconv.models.superres.trained import load
 from experiments.shared.benchmarks import SCALES, Scales, measured
 from experiments.shared.rivals import cubic
 

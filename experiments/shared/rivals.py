@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from contconv import resize
-from contconv.models.superres.network import ResidualEncoder
+from contconv.models.superres.encoder import ResidualEncoder
 
 Size = tuple[int, int]
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
@@ -85,7 +84,7 @@ _ALL = Annotated[Common, Parameter(name="*")]
 def upscale(
     *paths: str,
     common: _ALL = Common(),
-    model: Path | None = None,
+    model: str = "auto",
     ensemble: int = 1,
     tile: int = 768,
     device: str | None = None,
@@ -96,15 +95,19 @@ def upscale(
         paths: Pictures (PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF, HEIC) or folders of
             them; - is standard input. Without -o, the second of two is the output.
         common: Parameters of all commands.
-        model: Weights of one's own, as training writes them.
+        model: Weights: clean, for pictures that nothing was lost of; photo, for JPEGs
+            and noise; auto, photo for JPEGs of a low quality and else clean; or a file,
+            as training writes it.
         ensemble: Members of a scale ensemble, whose median is taken: slower.
         tile: About the side of a tile, in output pixels; smaller ones take less memory.
         device: Where to compute: cpu, cuda, ...; CUDA where there is any unless given.
     """
 
     def maker():
+        from contconv_cli import memory
         from contconv_cli.enlarge import enlarger
 
+        memory.keep()
         return enlarger(model, device, tile, ensemble, Share.own())
 
     if ensemble < 1:

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from contconv.models import SuperResolutionNet
-from contconv.models.superres import WeightsError, count_tiles, load
-from contconv_cli.errors import SetupError
+from contconv.models.superres import count_tiles
 from contconv_cli.jobs import Share
+from contconv_cli.networks import Networks
 from contconv_cli.pictures.alpha import between_neighbors, weighted
 from contconv_cli.pictures.picture import Picture
 from contconv_cli.sizes import Wanted
@@ -19,15 +18,15 @@ from contconv_cli.sizes import Wanted
 
 @dataclass(frozen=True)
 class Enlarger:
-    """A network, and how it is applied.
+    """Networks, and how they are applied.
 
     Attributes:
-        net: Enlarges images of red, green and blue.
+        networks: They enlarge images of red, green and blue.
         tile: About the side of the largest tile, in output pixels.
         members: Members of the scale ensemble.
     """
 
-    net: SuperResolutionNet
+    networks: Networks
     tile: int
     members: int
 
@@ -36,16 +35,21 @@ class Enlarger:
         size = wanted.of(picture.size)
         return len(_groups(picture)) * count_tiles(picture.size, size, self.tile)
 
+    def remark(self, picture: Picture) -> tuple[str, str] | None:
+        """Which weights it takes for the picture, and why, if that differs."""
+        return self.networks.remark(picture)
+
     def __call__(
         self, picture: Picture, wanted: Wanted, advance: Callable[[], None]
     ) -> Picture:
         """The picture, enlarged; in memory that the tile bounds, beside the pixels."""
+        net = self.networks.of(picture)
         size, dtype = wanted.of(picture.size), picture.planes.dtype
         colours = picture.planes.shape[0]
         out = np.empty((colours + (picture.alpha is not None), *size), dtype)
         for planes, triple in zip(_groups(picture), _triples(picture), strict=True):
             grey = bool((triple == triple[:1]).all())
-            for rows, columns, values in self._tiles(triple, wanted, picture):
+            for rows, columns, values in self._tiles(net, triple, wanted, picture):
                 target = out[planes, rows, columns]
                 values = values.mean(0, keepdim=True) if grey else values
                 target[...] = _whole(values, picture)
@@ -59,11 +63,10 @@ class Enlarger:
         return replace(picture, planes=out[:colours], alpha=alpha)
 
     def _tiles(
-        self, triple: Tensor, wanted: Wanted, picture: Picture
+        self, net: SuperResolutionNet, triple: Tensor, wanted: Wanted, picture: Picture
     ) -> Iterator[tuple[slice, slice, Tensor]]:
-        device = next(self.net.parameters()).device
-        return self.net.tiles(
-            triple.to(device),
+        return net.tiles(
+            triple.to(self.networks.device),
             scale=wanted.scale,
             size=wanted.of(picture.size) if wanted.scale is None else None,
             tile=self.tile,
@@ -72,24 +75,13 @@ class Enlarger:
 
 
 def enlarger(
-    model: Path | None, device: str | None, tile: int, members: int, share: Share
+    model: str, device: str | None, tile: int, members: int, share: Share
 ) -> Enlarger:
-    """The network on a device, as the command line says.
-
-    Raises:
-        SetupError: If it cannot be loaded, or there is no such device.
-    """
+    """The networks on a device, as the command line says."""
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if where == "cuda" and share.count > 1:
         where = f"cuda:{share.local}"
-    try:
-        net = load(model, where).requires_grad_(False)
-    except WeightsError as error:
-        raise SetupError(str(error)) from None
-    except (AssertionError, RuntimeError) as error:
-        line = str(error).partition("\n")[0]
-        raise SetupError(f"device {where} cannot be used: {line}") from None
-    return Enlarger(net, tile, members)
+    return Enlarger(Networks(model, where), tile, members)
 
 
 def _groups(picture: Picture) -> list[slice]:
@@ -123,5 +115,5 @@ def _triples(picture: Picture) -> Iterator[Tensor]:
 
 def _whole(values: Tensor, picture: Picture) -> np.ndarray:
     """Rounded half up to what the picture's pixels can be."""
-    scaled = (values.double() * picture.white + 0.5).floor()
-    return scaled.clamp(0, picture.white).cpu().numpy().astype(picture.planes.dtype)
+    scaled = values.double().mul_(picture.white).add_(0.5).floor_()
+    return scaled.clamp_(0, picture.white).cpu().numpy().astype(picture.planes.dtype)

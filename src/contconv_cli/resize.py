@@ -34,6 +34,9 @@ class Resizer:
         """How often `__call__` tells of progress."""
         return 1
 
+    def remark(self, picture: Picture) -> None:
+        """Nothing: it does the same with all."""
+
     def __call__(
         self, picture: Picture, wanted: Wanted, advance: Callable[[], None]
     ) -> Picture:

@@ -1,8 +1,9 @@
 """Make all pictures, one after the other, and tell how it went."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +45,10 @@ class Maker(Protocol):
         """How often it tells of progress."""
         ...
 
+    def remark(self, picture: Picture) -> tuple[str, str] | None:
+        """How it makes this one, and why, where it does not make all alike."""
+        ...
+
     def __call__(
         self, picture: Picture, wanted: Wanted, advance: Callable[[], None]
     ) -> Picture:
@@ -74,11 +79,12 @@ class Order:
 
 @dataclass
 class Tally:
-    """How many pictures there were."""
+    """How many pictures there were, and how many were made in which way."""
 
     made: int = 0
     skipped: int = 0
     failed: int = 0
+    ways: Counter[str] = field(default_factory=Counter)
 
     def __str__(self) -> str:
         return f"{self.made} made, {self.skipped} skipped, {self.failed} failed"
@@ -112,7 +118,7 @@ def run(plan: Plan, order: Order, share: Share) -> Tally:
         for job in own:
             bar.reset(tiles, description=in_one_line(Path(job.name).name))
             try:
-                made = _make(job, order, maker, screen, tiles)
+                made = _make(job, order, maker, screen, tiles, tally.ways)
             except (PictureError, MemoryError, OSError, ValueError) as error:
                 if isinstance(error, BrokenPipeError):
                     raise
@@ -134,7 +140,12 @@ def _tell_of_others(plan: Plan, screen: Screen, tally: Tally) -> None:
 
 
 def _make(
-    job: Job, order: Order, maker: Callable[[], Maker], screen: Screen, task: TaskID
+    job: Job,
+    order: Order,
+    maker: Callable[[], Maker],
+    screen: Screen,
+    task: TaskID,
+    ways: Counter[str],
 ) -> bool:
     """Make one picture, unless it is there already."""
     if job.target and job.target.exists() and not order.force:
@@ -148,6 +159,9 @@ def _make(
     for line in write.losses(frames, form):
         screen.say(f"{job.target_name}: {line}")
     make = maker()
+    remark = make.remark(frames.first)
+    if remark and job.alone:
+        screen.say(f"{job.name}: {': '.join(remark)}")
     steps = sum(make.steps(picture, order.wanted) for picture in frames.pictures)
     screen.bar.update(task, total=steps)
     out = _made(frames, job, order, make, lambda: screen.bar.advance(task))
@@ -157,6 +171,8 @@ def _make(
     else:
         sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
+    if remark and not job.alone:
+        ways[remark[0]] += 1
     return True
 
 
@@ -233,5 +249,6 @@ def tell(tally: Tally, place: str, share: Share, seconds: float) -> None:
     """Say how it went."""
     where = f"process {share.rank}: " if share.count > 1 else ""
     why = "; what was there already is skipped without --force" if tally.skipped else ""
-    line = in_one_line(f"{where}{tally}, in {place} ({seconds:.1f} s){why}")
+    ways = "".join(f"; {way}: {count}" for way, count in sorted(tally.ways.items()))
+    line = in_one_line(f"{where}{tally}, in {place} ({seconds:.1f} s){ways}{why}")
     print(line, file=sys.stderr)

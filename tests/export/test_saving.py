@@ -35,7 +35,7 @@ from contconv.kernels import (
 )
 from contconv.models import BaselineNet, CCNet, SuperResolutionNet
 from contconv.models.superres import network as superres
-from contconv.models.superres.network import WeightsError
+from contconv.models.superres.trained import WeightsError
 
 
 @pytest.fixture

@@ -1,6 +1,9 @@
 """Super-resolution: any size; tiles that are the whole bit for bit; weights."""
 
 from fractions import Fraction
+from itertools import product
+from math import ceil
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +12,8 @@ from contconv import continuous_conv, resize
 from contconv._grid.ratio import Ratio
 from contconv.models import SuperResolutionNet
 from contconv.models.superres import upsampler
-from contconv.models.superres.network import WeightsError, load
+from contconv.models.superres.tile_grid import divided
+from contconv.models.superres.trained import SHIPPED, WeightsError, load
 
 
 @pytest.fixture
@@ -110,6 +114,23 @@ def test_tiles_are_the_whole_bit_for_bit(net, shape, scale, threads):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("tile", [64, 768, 1500])
+@pytest.mark.parametrize("shape", [(1024, 1024), (3000, 4000), (165, 9000), (1, 70000)])
+def test_parts_that_are_encoded_fit_a_tile(shape, tile):
+    """So memory is bounded; and what is around a part is little of the whole."""
+    rows, columns = divided(shape, [3 * pixels for pixels in shape], tile)
+    encoded = 0
+    for row, column in product(rows, columns):
+        height, width = (
+            min(pixels, ceil((group.stop - group.start) / 3) + 2 * 26)
+            for pixels, group in zip(shape, (row, column), strict=True)
+        )
+        encoded += height * width
+        assert height * width <= max(tile + 64, 162 + 52) ** 2
+    if tile >= 768 and min(shape) > 1000:
+        assert encoded < 1.15 * shape[0] * shape[1]
+
+
 def test_small_pictures_do_not_depend_on_who_looks_on(net):
     """Out of training, forward gives the same bits with gradients and without."""
     image = torch.rand(3, 40, 50)
@@ -174,9 +195,15 @@ def test_save_and_load(net, tmp_path):
     )
 
 
-def test_the_shipped_weights_load():
-    net = load()
-    assert sum(p.numel() for p in net.parameters()) <= 300_000
+@pytest.mark.parametrize("name", SHIPPED)
+def test_the_shipped_weights_load(name):
+    assert sum(p.numel() for p in load(name).parameters()) <= 300_000
+
+
+def test_a_path_is_no_name():
+    """A file that is called as weights that ship are is meant where it is a path."""
+    with pytest.raises(WeightsError, match="no weights at photo"):
+        load(Path("photo"))
 
 
 @pytest.mark.parametrize("flipped", [100, -100])

@@ -11,7 +11,7 @@ from torch import nn
 
 from contconv import resize
 from contconv.models import SuperResolutionNet
-from contconv.models.superres.network import load
+from contconv.models.superres.trained import load
 from tests.training import command
 from tests.training.photographs import EVERY, photographs, small, waves, write
 from training.errors import DataError

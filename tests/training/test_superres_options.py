@@ -12,7 +12,7 @@ from torch import nn
 from benchmarks.records import REPOSITORY
 from contconv import resize
 from contconv.models import SuperResolutionNet
-from contconv.models.superres.network import load
+from contconv.models.superres.trained import load
 from tests.training import command
 from tests.training.photographs import EVERY, photographs, small, write
 from training import log

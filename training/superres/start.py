@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 
 from contconv.models import SuperResolutionNet
-from contconv.models.superres.network import WeightsError, load
+from contconv.models.superres.trained import WeightsError, load
 from training.errors import DataError
 
 # Of a new network.

@@ -17,6 +17,18 @@ _ICC, _PHOTOSHOP, _IMAGES = b"ICC_PROFILE\0", b"Photoshop 3.0\0", b"MPF\0"
 _APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
 _START_OF_SCAN, _END = 0xDA, b"\xff\xd9"
 
+# The standard's example of a table for brightness (Annex K): that of libjpeg at 50.
+_BRIGHTNESS = (
+    *(16, 11, 10, 16, 24, 40, 51, 61),
+    *(12, 12, 14, 19, 26, 58, 60, 55),
+    *(14, 13, 16, 24, 40, 57, 69, 56),
+    *(14, 17, 22, 29, 51, 87, 80, 62),
+    *(18, 22, 37, 56, 68, 109, 103, 77),
+    *(24, 35, 55, 64, 81, 104, 113, 92),
+    *(49, 64, 78, 87, 103, 121, 120, 101),
+    *(72, 92, 95, 98, 112, 100, 103, 99),
+)
+
 # Previews of the same picture, in the index of a file of several.
 _PREVIEWS = (0x010001, 0x010002)
 
@@ -137,3 +149,23 @@ def with_metadata(content: bytes, known: Metadata) -> bytes:
 def _segment(segment: Segment) -> bytes:
     marker, data = segment
     return bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
+
+
+def quality(tables: dict[int, list[int]] | None) -> int | None:
+    """How coarse the steps of brightness are, as a quality of libjpeg: 1 to 100.
+
+    That whose table has the nearest sum; for files that libjpeg wrote, it is theirs.
+
+    Args:
+        tables: Of quantization, by their numbers; brightness has the lowest.
+    """
+    if not tables:
+        return None
+    total = sum(tables[min(tables)])
+    return min(range(1, 101), key=lambda one: abs(sum(_steps(one)) - total))
+
+
+def _steps(quality: int) -> list[int]:
+    """The table of brightness that libjpeg takes at a quality."""
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return [min(max((step * percent + 50) // 100, 1), 255) for step in _BRIGHTNESS]

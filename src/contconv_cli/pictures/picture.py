@@ -36,6 +36,7 @@ class Metadata:
         chunks: Of PNG files: colours, texts, and what may be copied.
         turned_by: The orientation that EXIF had, by which the pixels were turned.
         lost: What no format here holds, in words.
+        jpeg_quality: Of a JPEG file: `jpeg.quality`.
     """
 
     icc: bytes | None = None
@@ -48,6 +49,7 @@ class Metadata:
     chunks: tuple[tuple[bytes, bytes], ...] = ()
     turned_by: int = 1
     lost: tuple[str, ...] = ()
+    jpeg_quality: int | None = None
 
 
 @dataclass(frozen=True)

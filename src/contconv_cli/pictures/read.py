@@ -84,11 +84,12 @@ def _decoded(content: bytes, name: str, max_pixels: int) -> Frames:
         places = tiff_places if image.format == "TIFF" else _places(image)
         _check_pixels(image, len(places), name, max_pixels)
         known = [m for _, m in pages] or [_metadata(image, content)]
+        quality = jpeg.quality(getattr(image, "quantization", None))
         pictures, durations = [], []
         for i, place in enumerate(places):
             picture = _page(image, content, name, place, max_pixels)
             max_pixels -= picture.size[0] * picture.size[1]
-            metadata = known[min(i, len(known) - 1)]
+            metadata = replace(known[min(i, len(known) - 1)], jpeg_quality=quality)
             pictures.append(replace(picture, metadata=metadata).upright())
             durations.append(float(image.info.get("duration") or 0))
         timing = None

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from contconv._files import network_file
-from contconv._files.network_file import WeightsError as WeightsError
 from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.ratio import Ratio, Scale, Size
 from contconv._runtime.arguments import as_whole
@@ -18,14 +17,11 @@ from contconv.engines import Problem
 from contconv.engines.native.windows import LibraryWindows
 from contconv.functional.conv import continuous_conv
 from contconv.kernels.names import classical_kernel
-from contconv.models.superres.encoder import ResidualEncoder as ResidualEncoder
+from contconv.models.superres.encoder import ResidualEncoder
 from contconv.models.superres.scale_aware import ScaleAwareKernel
-from contconv.models.superres.tile_grid import count_tiles as count_tiles
+from contconv.models.superres.tile_grid import count_tiles
 from contconv.models.superres.tiling import Tiled
 from contconv.models.superres.upsampler import landed, suits_library
-
-# Trained as docs/superres.md says.
-SHIPPED = Path(__file__).with_name("weights.safetensors")
 
 # The refinement starts small: a new network is nearly cubic resizing.
 _BEGINNING = 0.1
@@ -98,7 +94,7 @@ class SuperResolutionNet(nn.Module):
             **options,
         )
         self.refine = nn.Sequential(
-            nn.ReLU(),
+            nn.ReLU(inplace=True),
             nn.Conv2d(refine_channels, 3, 3, padding=1),
         )
         self.refine[-1].weight.data.mul_(_BEGINNING)  # type: ignore
@@ -189,34 +185,6 @@ class SuperResolutionNet(nn.Module):
         """
         config = {"name": type(self).__name__, "arguments": self.arguments}
         network_file.write(Path(path), network_file.halves(self), config)
-
-
-def load(
-    path: str | Path | None = None, device: torch.device | str = "cpu"
-) -> SuperResolutionNet:
-    """A trained network, ready to enlarge.
-
-    Args:
-        path: What `SuperResolutionNet.save` wrote; unless given, the weights that come
-            with this package.
-        device: Where to compute.
-
-    Raises:
-        ModuleNotFoundError: If safetensors is not installed.
-        WeightsError: If the file is missing or damaged, or holds something else.
-
-    Example:
-        >>> from contconv.models import superres
-        >>> superres.load()(torch.rand(1, 3, 12, 10), scale=2.7).shape
-        torch.Size([1, 3, 33, 27])
-    """
-    path = SHIPPED if path is None else Path(path)
-    arguments, tensors = network_file.read(path, SuperResolutionNet.__name__)
-    try:
-        net = network_file.filled(lambda: SuperResolutionNet(**arguments), tensors)
-    except Exception as error:  # of arguments by hand, whatever it is
-        raise WeightsError(f"{path} is of another version: {error}") from None
-    return net.eval().to(device)
 
 
 def enlarged(

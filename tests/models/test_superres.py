@@ -158,18 +158,22 @@ def test_what_learns_computes_the_same():
         torch.testing.assert_close(*made)
 
 
-def test_an_ensemble_is_a_median(net):
+@pytest.mark.parametrize("members", [2, 8])
+def test_an_ensemble_is_the_mean_over_turns(net, members):
+    """Four quarter turns, the half turn first; then those of the mirrored picture."""
     image, scale, size = torch.rand(3, 170, 180), (2.1, 1.3), (357, 234)
     made = []
-    for over in (1, Fraction(5, 4), Fraction(3, 2)):
-        larger = [-int(-pixels * over // 1) for pixels in size]
-        scales = [Fraction(21, 10) * over, Fraction(13, 10) * over]
-        picture = net(image[None], scale=scales, size=larger)
-        back = resize(picture, scale=1 / over, size=size) if over > 1 else picture
-        made.append(back[0])
-    expected = torch.stack(made).median(0).values
+    for mirrored in (False, True):
+        for quarters in (0, 2, 1, 3):
+            laid = torch.rot90(
+                image.flip(-1) if mirrored else image, quarters, (-2, -1)
+            )
+            out = net(laid[None], scale=scale[::-1] if quarters % 2 else scale)[0]
+            out = torch.rot90(out, -quarters, (-2, -1))
+            made.append(out.flip(-1) if mirrored else out)
+    expected = torch.stack(made[:members]).mean(0)
     for tile in (100, 400):
-        tiles = net.tiles(image, scale=scale, tile=tile, members=3)
+        tiles = net.tiles(image, scale=scale, tile=tile, members=members)
         torch.testing.assert_close(put_together(tiles, size), expected)
 
 
@@ -263,5 +267,7 @@ def test_refuses_other_images(net):
         list(net.tiles(torch.zeros(3, 80, 80), scale=2, tile=10))
     with pytest.raises(ValueError, match="members must be at least 1"):
         next(net.tiles(torch.zeros(3, 8, 8), scale=2, members=0))
+    with pytest.raises(ValueError, match="members must be at most 8, got 9"):
+        next(net.tiles(torch.zeros(3, 8, 8), scale=2, members=9))
     with pytest.raises(ValueError, match="kernel must be one of"):
         SuperResolutionNet(8, 1, kernel="mlp")

@@ -10,7 +10,7 @@ from contconv._grid.grid import AxisGrid
 from contconv._runtime.shapes import Float
 from contconv.engines.native.engine import plan_of
 from contconv.engines.native.gradients import separable
-from contconv.engines.native.tables import Tables, axis_tables
+from contconv.engines.native.tables import axis_tables
 from contconv.engines.problem import Problem
 
 
@@ -31,17 +31,13 @@ class LibraryWindows:
 
     Args:
         problem: The convolution; of its image only the shape counts.
-        normalized: Whether the weights of each output are made to sum to one, as
-            classical resizing does; for kernels with a single function.
     """
 
-    def __init__(self, problem: Problem, *, normalized: bool = False) -> None:
+    def __init__(self, problem: Problem) -> None:
         assert isinstance(problem.grid, AxisGrid)
         self.ndim, self.groups = len(problem.grid.axes), problem.groups
         self.head = problem.kernel.head.float().contiguous()
         self.tables = axis_tables(problem)
-        if normalized:
-            self.tables = _normalized(self.tables)
         self.order = plan_of(problem).order
 
     def parts(self, outputs: Sequence[slice]) -> list[AxisPart]:
@@ -78,9 +74,3 @@ def _part(source: Tensor, weight: Tensor, outputs: slice) -> AxisPart:
         low = high = 0
     source = torch.where(counts, source - low, source)
     return AxisPart(outputs, slice(low, high + 1), source, weight.contiguous())
-
-
-def _normalized(tables: Tables) -> Tables:
-    weights = [weight / weight.sum(1, keepdim=True) for weight in tables[1::2]]
-    pairs = zip(tables[::2], weights, strict=True)
-    return tuple(one for pair in pairs for one in pair)  # type: ignore

@@ -27,15 +27,10 @@ class WindowedConvolution:
 
     Args:
         problem: The convolution; of its image only the shape, dtype and device count.
-        normalized: Whether the weights of each output are made to sum to one, as
-            classical resizing does; for kernels with a single function.
     """
 
-    def __init__(self, problem: Problem, *, normalized: bool = False) -> None:
+    def __init__(self, problem: Problem) -> None:
         self.prepared = separable.prepared(problem)
-        if normalized:
-            bands = [list(map(_normalized, axis)) for axis in self.prepared.bands]
-            self.prepared = self.prepared._replace(bands=bands)
 
     def parts(self, outputs: Sequence[slice]) -> list[AxisWindow]:
         """For each axis, the fewest bands that hold these outputs."""
@@ -73,7 +68,3 @@ def _part(bands: list[Band], wanted: slice) -> AxisWindow:
 
 def _moved(window: slice, start: int) -> slice:
     return slice(window.start - start, window.stop - start)
-
-
-def _normalized(band: Band) -> Band:
-    return band._replace(values=band.values / band.values.sum(1, keepdim=True))

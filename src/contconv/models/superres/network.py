@@ -1,7 +1,6 @@
 """SuperResolutionNet: enlarges photographs by any factor."""
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from contconv.models.superres.encoder import ResidualEncoder
 from contconv.models.superres.scale_aware import ScaleAwareKernel
 from contconv.models.superres.tile_grid import count_tiles
 from contconv.models.superres.tiling import Tiled
+from contconv.models.superres.turns import TURNS
 from contconv.models.superres.upsampler import landed, suits_library
 
 # The refinement starts small: a new network is nearly cubic resizing.
@@ -150,15 +150,15 @@ class SuperResolutionNet(nn.Module):
             scale: As for `forward`.
             size: As for `forward`.
             tile: About the side of the largest tile, in output pixels; at least 64.
-            members: How many internal scales there are. With several, the network
-                enlarges by more than is asked for, by up to a half, differently for
-                each member; cubic resizing takes that back, and their median is taken.
+            members: In how many of the eight ways the picture is laid, turned and
+                mirrored; each result is laid back, and their mean is taken.
 
         Yields:
             The rows and the columns of a tile, and its values.
 
         Raises:
-            TypeError, ValueError: As `forward` does, or if the tile is too small.
+            TypeError, ValueError: As `forward` does, or if the tile is too small, or
+                members are not 1 to 8.
 
         Example:
             >>> net, image = SuperResolutionNet(8, 2).eval(), torch.rand(3, 200, 200)
@@ -170,12 +170,13 @@ class SuperResolutionNet(nn.Module):
             True
         """
         ratios, out = target(image[None], scale, size)
-        overs = internal(members)
+        if as_whole(members, "members") > len(TURNS):
+            raise ValueError(f"members must be at most {len(TURNS)}, got {members}")
         if count_tiles(image.shape[1:], out, tile) == members == 1:
             whole = self(image[None], scale=scale, size=size)[0]
             yield slice(0, out[0]), slice(0, out[1]), whole
         else:
-            yield from Tiled(self, image[None], ratios, out, tile, overs)
+            yield from Tiled(self, image[None], ratios, out, tile, members)
 
     def save(self, path: str | Path) -> None:
         """Write the network to a safetensors file, in half precision, with a SHA-256.
@@ -213,12 +214,6 @@ def enlarged(
         for channel in images.split(1, 1)
     ]
     return torch.cat(each, 1)
-
-
-def internal(members: int) -> list[Fraction]:
-    """By how much more each member of an ensemble enlarges: 1 first."""
-    as_whole(members, "members")
-    return [1 + Fraction(i, 2 * max(1, members - 1)) for i in range(members)]
 
 
 def target(

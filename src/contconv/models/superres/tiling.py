@@ -1,18 +1,15 @@
-"""Tiled enlargement of a picture, by one or several members of a scale ensemble."""
+"""Tiled enlargement of a picture, laid in one way or in several."""
 
 from collections.abc import Iterator, Sequence
-from fractions import Fraction
 from itertools import product
-from math import ceil
 
-import torch
 from torch import Tensor
 
 from contconv._grid.ratio import Ratio
 from contconv._runtime.shapes import Float
-from contconv.models.superres.tile_grid import Group, Strip, divided
-from contconv.models.superres.windows import Enlargement, Enlarger, Reduction, Window
-from contconv.nn.ensemble import median
+from contconv.models.superres.tile_grid import Group, divided
+from contconv.models.superres.turns import TURNS, Turn
+from contconv.models.superres.windows import Enlargement, Enlarger, Window
 
 
 class Tiled:
@@ -24,8 +21,7 @@ class Tiled:
         ratios: The scale, per axis.
         size: Pixels of the output.
         tile: About the side of the largest tile, in output pixels.
-        overs: For each member of the ensemble, by how much more it enlarges; cubic
-            resizing takes that back.
+        members: In how many ways the picture is laid; the mean is taken.
     """
 
     def __init__(
@@ -35,23 +31,46 @@ class Tiled:
         ratios: tuple[Ratio, ...],
         size: tuple[int, ...],
         tile: int,
-        overs: Sequence[Fraction],
+        members: int,
     ) -> None:
         self.groups = divided(image.shape[2:], size, tile)
-        self.members = [_Member(net, image, ratios, size, over) for over in overs]
+        turns = TURNS[:members]
+        self.members = [_Member(net, image, ratios, size, turn) for turn in turns]
 
     def __iter__(self) -> Iterator[tuple[slice, slice, Float[Tensor, "3 r c"]]]:
         """Rows and columns of the output, and their values."""
         for groups in product(*self.groups):
-            made = [member.tiles(groups) for member in self.members]
-            for strips in product(*(group.strips for group in groups)):
-                values = torch.cat([next(tiles) for tiles in made])
-                rows, columns = (slice(*strip) for strip in strips)
-                yield rows, columns, median(values) if len(made) > 1 else values[0]
+            windows = [
+                tuple(slice(*strip) for strip in strips)
+                for strips in product(*(group.strips for group in groups))
+            ]
+            for window, values in zip(
+                windows, self._made(groups, windows), strict=True
+            ):
+                yield *window, values[0]
+
+    def _made(
+        self, groups: Sequence[Group], windows: list[Window]
+    ) -> Iterator[Float[Tensor, "1 3 r c"]]:
+        """The tiles of one group of strips for each axis: one member after the other.
+
+        So features are there of one member at a time.
+        """
+        around = tuple(slice(group.start, group.stop) for group in groups)
+        first, *others = (member.tiles(around, windows) for member in self.members)
+        if not others:
+            yield from first
+            return
+        sums = list(first)
+        for made in others:
+            for total, values in zip(sums, made, strict=True):
+                total += values
+        for total in sums:
+            yield total.div_(len(self.members))
 
 
 class _Member:
-    """The picture at one internal scale."""
+    """The picture laid in one way."""
 
     def __init__(
         self,
@@ -59,37 +78,18 @@ class _Member:
         image: Tensor,
         ratios: tuple[Ratio, ...],
         size: tuple[int, ...],
-        over: Fraction,
+        turn: Turn,
     ) -> None:
-        self.back = None
-        if over != 1:
-            ratios = tuple(_times(ratio, over) for ratio in ratios)
-            smaller, size = size, tuple(ceil(pixels * over) for pixels in size)
-            self.back = Reduction(image, size, over, smaller)
-        self.enlargement = Enlargement(net, image, ratios, size)
+        self.turn, self.size = turn, size
+        laid = turn.of(image).contiguous()
+        self.enlargement = Enlargement(net, laid, turn.axes(ratios), turn.axes(size))
 
-    def tiles(self, groups: Sequence[Group]) -> Iterator[Float[Tensor, "1 3 r c"]]:
-        """The tiles of one group of strips for each axis."""
-        ends = [Strip(group.start, group.stop) for group in groups]
-        inputs = self.enlargement.inputs(self._made(ends))
+    def tiles(
+        self, around: Window, windows: list[Window]
+    ) -> Iterator[Float[Tensor, "1 3 r c"]]:
+        """Windows of the output, all of them within another one."""
+        inputs = self.enlargement.inputs(self.turn.window(around, self.size))
         features = self.enlargement.features(inputs)
-        for strips in product(*(group.strips for group in groups)):
-            made = self._made(strips)
-            part = self.enlargement.part(features, inputs, made)
-            if self.back is not None:
-                part = self.back.part(part, made, _window(strips))
-            yield part
-
-    def _made(self, strips: Sequence[Strip]) -> Window:
-        """The window that the network has to enlarge for these strips."""
-        window = _window(strips)
-        return window if self.back is None else self.back.inputs(window)
-
-
-def _window(strips: Sequence[Strip]) -> Window:
-    return tuple(slice(*strip) for strip in strips)
-
-
-def _times(ratio: Ratio, over: Fraction) -> Ratio:
-    scale = Fraction(*ratio) * over
-    return Ratio(scale.numerator, scale.denominator)
+        for window in windows:
+            laid = self.turn.window(window, self.size)
+            yield self.turn.back(self.enlargement.part(features, inputs, laid))

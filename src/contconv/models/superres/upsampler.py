@@ -65,12 +65,10 @@ def suits_library(problem: Problem) -> bool:
     )
 
 
-def windowed(
-    problem: Problem, *, normalized: bool = False
-) -> LibraryWindows | WindowedConvolution:
+def windowed(problem: Problem) -> LibraryWindows | WindowedConvolution:
     """The convolution, window by window."""
     make = LibraryWindows if suits_library(problem) else WindowedConvolution
-    return make(problem, normalized=normalized)
+    return make(problem)
 
 
 def _by_matrices(features: Tensor, kernel: SeparableKernel, grid: AxisGrid) -> Tensor:

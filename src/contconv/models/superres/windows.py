@@ -1,6 +1,5 @@
 """Windows of an enlarged picture, computed from windows of the picture."""
 
-from fractions import Fraction
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -65,7 +64,9 @@ class Enlargement:
         shape = (net.encoder.channels, *image.shape[2:])
         landing = _problem(image, shape, kernel, "zeros", ratios, size)
         self.landing = windowed(landing)
-        self.cubic = _cubic(image, image.shape[2:], ratios, size)
+        cubic, shape = classical_kernel("cubic", 2), (1, *image.shape[2:])
+        enlarged = _problem(image, shape, cubic, "replicate", ratios, size)
+        self.cubic = windowed(enlarged)
 
     def inputs(self, outputs: Window) -> Window:
         """The window of the features that a window of the output is made from."""
@@ -94,49 +95,10 @@ class Enlargement:
         return _widened(outputs, _REFINE_REACH, self.size)
 
 
-class Reduction:
-    """A picture that is made smaller by cubic resizing, part by part.
-
-    Args:
-        image: Has its dtype and device.
-        in_shape: Its pixels.
-        over: In over output pixels, for both axes.
-        size: Pixels of the output.
-    """
-
-    def __init__(
-        self,
-        image: Tensor,
-        in_shape: tuple[int, ...],
-        over: Fraction,
-        size: tuple[int, ...],
-    ) -> None:
-        ratios = (Ratio(over.denominator, over.numerator),) * len(size)
-        self.cubic = _cubic(image, in_shape, ratios, size)
-
-    def inputs(self, outputs: Window) -> Window:
-        """The window of the input that a window of the output is made from."""
-        return tuple(part.inputs for part in self.cubic.parts(outputs))
-
-    def part(
-        self, near: Float[Tensor, "1 3 h w"], inputs: Window, outputs: Window
-    ) -> Float[Tensor, "1 3 r c"]:
-        """A part of the output, from the pixels at these inputs."""
-        return resized(self.cubic, near, outputs, inputs)
-
-
-def resized(
-    cubic: Windows,
-    image: Tensor,
-    outputs: Window,
-    around: Window | None = None,
-) -> Float[Tensor, "1 3 r c"]:
-    """A part of a picture that is resized channel by channel.
-
-    ``image`` is the picture, or what of it lies ``around``.
-    """
+def resized(cubic: Windows, image: Tensor, outputs: Window) -> Float[Tensor, "1 3 r c"]:
+    """A part of a picture that is resized channel by channel."""
     parts: Any = cubic.parts(outputs)
-    near = cut(image, tuple(part.inputs for part in parts), around)
+    near = cut(image, tuple(part.inputs for part in parts))
     out = torch.cat([cubic.apply(one, parts) for one in near.split(1, 1)], 1)
     return cut(out, outputs, tuple(part.outputs for part in parts))
 
@@ -160,18 +122,6 @@ def _widened(window: Window, by: int, shape: tuple[int, ...]) -> Window:
     )
 
 
-def _cubic(
-    image: Tensor,
-    in_shape: tuple[int, ...],
-    ratios: tuple[Ratio, ...],
-    size: tuple[int, ...],
-) -> Windows:
-    kernel, shape = classical_kernel("cubic", 2), (1, *in_shape)
-    problem = _problem(image, shape, kernel, "replicate", ratios, size)
-    # Where pictures grow, the weights sum to one without being made to.
-    return windowed(problem, normalized=any(ratio.up < ratio.down for ratio in ratios))
-
-
 def _problem(
     image: Tensor,
     shape: tuple[int, ...],
@@ -181,6 +131,6 @@ def _problem(
     size: tuple[int, ...],
 ) -> Problem:
     """The convolution of an image of this shape; its values are not needed."""
-    axes = resized_axes(shape[1:], kernel.kernel_size, ratios, size, antialias=True)
+    axes = resized_axes(shape[1:], kernel.kernel_size, ratios, size)
     none = image.new_empty(1).expand(1, *shape)
     return Problem(none, kernel, AxisGrid(axes, padding_mode), 1)

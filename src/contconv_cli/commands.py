@@ -98,7 +98,8 @@ def upscale(
         model: Weights: clean, for pictures that nothing was lost of; photo, for JPEGs
             and noise; auto, photo for JPEGs of a low quality and else clean; or a file,
             as training writes it.
-        ensemble: Members of a scale ensemble, whose median is taken: slower.
+        ensemble: In how many ways each picture is laid, turned and mirrored, 1 to 8;
+            their mean is nearer to the truth, and takes so many times as long.
         tile: About the side of a tile, in output pixels; smaller ones take less memory.
         device: Where to compute: cpu, cuda, ...; CUDA where there is any unless given.
     """
@@ -110,8 +111,8 @@ def upscale(
         memory.keep()
         return enlarger(model, device, tile, ensemble, Share.own())
 
-    if ensemble < 1:
-        raise ValueError(f"--ensemble must be at least 1, got {ensemble}")
+    if not 1 <= ensemble <= 8:
+        raise ValueError(f"--ensemble must be 1 to 8, got {ensemble}")
     if tile < 64:
         raise ValueError(f"--tile must be at least 64 pixels, got {tile}")
     return _run(list(paths), common, maker, growing=True)

@@ -23,7 +23,7 @@ class Enlarger:
     Attributes:
         networks: They enlarge images of red, green and blue.
         tile: About the side of the largest tile, in output pixels.
-        members: Members of the scale ensemble.
+        members: In how many ways each picture is laid, of which the mean is taken.
     """
 
     networks: Networks

@@ -201,8 +201,9 @@ def test_options_of_the_network(said, tmp_path):
         2,
         "contconv: --tile must be at least 64 pixels, got 9",
     )
-    code, error = said(*arguments, "--ensemble", 0)
-    assert code == 2 and "--ensemble must be at least 1, got 0" in error
+    for count in (0, 9):
+        code, error = said(*arguments, "--ensemble", count)
+        assert code == 2 and f"--ensemble must be 1 to 8, got {count}" in error
     code, error = said(*arguments, "--model", "none.safetensors")
     assert code == 1 and "there are no weights at none.safetensors" in error
     (tmp_path / "bad.safetensors").write_bytes(b"x" * 100)

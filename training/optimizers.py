@@ -52,6 +52,7 @@ def _groups(recipe: Optimization, model: nn.Module) -> list[dict[str, Any]]:
                 "weight_decay": recipe.weight_decay,
                 "share": 1.0,
                 "momentum": recipe.momentum,
+                "unit": recipe.unit_filters,
             },
         ),
     ]

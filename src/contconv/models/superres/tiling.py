@@ -44,10 +44,9 @@ class Tiled:
                 tuple(slice(*strip) for strip in strips)
                 for strips in product(*(group.strips for group in groups))
             ]
-            for window, values in zip(
-                windows, self._made(groups, windows), strict=True
-            ):
-                yield *window, values[0]
+            made = self._made(groups, windows)
+            for (rows, columns), values in zip(windows, made, strict=True):
+                yield rows, columns, values[0]
 
     def _made(
         self, groups: Sequence[Group], windows: list[Window]

@@ -51,9 +51,9 @@ class Config:
     angles: tuple[int, ...] = (0, 10, 22, 45, 60, 85, 90)
     qualities: tuple[int, ...] = (40, 75, 90)
     jpeg_scales: tuple[int, ...] = (2, 4)
-    sets: tuple[tuple[str, int | None], ...] = (("Set5 unseen", None), ("B100", 30))
+    sets: tuple[tuple[str, int | None], ...] = (("Set5 unseen", None), ("B100", 20))
     finer: tuple[int, ...] = (30, 50, 65, 80, 85, 90, 93, 95, 97, 99, UNCHANGED)
-    finer_pictures: int = 10
+    finer_pictures: int = 8
 
 
 QUICK = Config(

@@ -1,5 +1,6 @@
 // Everything for one instruction set: compiled once for each, with its flags and
 // CONTCONV_ISA as its name.
+#include "bytes.h"
 #include "depthwise.h"
 #include "forward.h"
 #include "head_gradient.h"
@@ -161,6 +162,14 @@ static void warp(const Warp& s, int64_t begin, int64_t end, void* scratch) {
   (s.taps() <= 4 ? run_worker<Warped<4>, Warp> : run_worker<Warped<8>, Warp>)(s, begin, end, scratch);
 }
 
+static size_t bytes_scratch(const Bytes& s) {
+  return s.fills ? scratch_of_worker<BytesAcross>(s) : scratch_of_worker<BytesAlong>(s);
+}
+
+static void bytes(const Bytes& s, int64_t begin, int64_t end, void* scratch) {
+  (s.fills ? run_worker<BytesAcross, Bytes> : run_worker<BytesAlong, Bytes>)(s, begin, end, scratch);
+}
+
 #define NAME_OF(isa) #isa
 #define NAME(isa) NAME_OF(isa)
 
@@ -174,7 +183,8 @@ const Kernels kernels{
     run_typed<HeadGradient, HeadSums>,
     typed_scratch<TableGradients, TableSums>,
     run_typed<TableGradients, TableSums>,
-    &pixelwise_kernels, warp_scratch, warp};
+    &pixelwise_kernels, warp_scratch, warp,
+    bytes_scratch,      bytes};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

@@ -46,10 +46,15 @@ class Problem:
         """Whether a backward pass may follow."""
         if not torch.is_grad_enabled():
             return False
-        wanted = [self.image, self.kernel.head, *self.kernel.parameters()]
+        return any(one.requires_grad for one in (self.kernel.head, *self.inputs))
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """All that the output is computed from and that may learn."""
+        inputs = [self.image, *self.kernel.parameters()]
         if isinstance(self.grid, PointGrid):
-            wanted.append(self.grid.points)
-        return any(one.requires_grad for one in wanted)
+            inputs.append(self.grid.points)
+        return inputs
 
     @property
     def basis_dtype(self) -> torch.dtype:

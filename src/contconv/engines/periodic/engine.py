@@ -19,7 +19,7 @@ from torch import Tensor
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.cache import cached
-from contconv._runtime.finite import is_finite
+from contconv._runtime.finite import is_finite, with_exact_gradients
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float
 from contconv.engines.periodic.phases import (
@@ -88,11 +88,15 @@ def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
         # Its convolutions are not vectorised there: 100 times slower than float32's.
         image = image.float()
     out = _apply(problem, image, _plan(problem))
-    if is_finite(image, out):
-        return out
     # The zeros that fill up shared windows would make NaN of what they do not touch.
-    apart = tuple(partitions(axis)[0] for axis in _axes(problem))
-    return _apply(problem, image, apart)
+    if not is_finite(image, out):
+        return _apart(problem, image)
+    return with_exact_gradients(out, problem.inputs, partial(_apart, problem, image))
+
+
+def _apart(problem: Problem, image: Tensor) -> Float[Tensor, "n o *out_shape"]:
+    """The output, with windows of its own for each phase."""
+    return _apply(problem, image, tuple(partitions(a)[0] for a in _axes(problem)))
 
 
 def _apply(

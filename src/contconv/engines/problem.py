@@ -46,15 +46,14 @@ class Problem:
         """Whether a backward pass may follow."""
         if not torch.is_grad_enabled():
             return False
-        return any(one.requires_grad for one in (self.kernel.head, *self.inputs))
-
-    @property
-    def inputs(self) -> list[Tensor]:
-        """All that the output is computed from and that may learn."""
-        inputs = [self.image, *self.kernel.parameters()]
+        wanted = [self.image, *self.tensors()]
         if isinstance(self.grid, PointGrid):
-            inputs.append(self.grid.points)
-        return inputs
+            wanted.append(self.grid.points)
+        return any(one.requires_grad for one in wanted)
+
+    def tensors(self) -> list[Tensor]:
+        """All that the kernel is computed from."""
+        return [self.kernel.head, *self.kernel.parameters()]
 
     @property
     def basis_dtype(self) -> torch.dtype:

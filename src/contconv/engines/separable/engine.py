@@ -17,7 +17,7 @@ from torch import Tensor
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import cached
-from contconv._runtime.finite import is_finite, with_exact_gradients
+from contconv._runtime.finite import ExactGradient, is_finite
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Cost, Problem
@@ -60,11 +60,11 @@ def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
     image = problem.image.to(problem.basis_dtype)
     if has_values(image):
         convolution = prepared(problem)
-        out = convolution.run(image, convolution.bands)
+        exact = ExactGradient(image, partial(_by_taps, problem), problem.tensors)
+        out = convolution.run(exact.image, convolution.bands)
         # The zeros of a band would make NaN of all that it reads.
         if is_finite(image, out):
-            again = partial(_by_taps, problem, image)
-            return with_exact_gradients(out, problem.inputs, again)
+            return exact.watched(out)
     return _by_taps(problem, image)
 
 

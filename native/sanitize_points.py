@@ -56,12 +56,18 @@ def _warps() -> int:
     for size, mode, kernel in itertools.product(
         sizes, PADDING_MODES, ("box", "linear", "cubic", "lanczos3")
     ):
-        image = torch.randn(2, 3, *size)
-        warp(image, kernel, map, size=(9, 140), padding_mode=mode)
-        warp(image, kernel, map[:2].double(), padding_mode=mode)
-        warp(image, kernel, 1e3 * torch.randn(*size, 2), padding_mode=mode)
+        image = torch.randn(2, 3, *size, requires_grad=True)
+        flow = 1e3 * torch.randn(*size, 2)
+        for view, options in (
+            (map, {"size": (9, 140)}),
+            (map[:2].double(), {}),
+            (flow, {}),
+        ):
+            view = view.clone().requires_grad_(kernel != "box")
+            out = warp(image, kernel, view, padding_mode=mode, **options)
+            out.sum().backward()
         for scale in (0.31, 1.7):
-            resize(image, scale=scale, kernel=kernel, padding_mode=mode)
+            resize(image.detach(), scale=scale, kernel=kernel, padding_mode=mode)
         done += 5
     return done
 

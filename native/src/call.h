@@ -68,6 +68,7 @@ struct HeadSums;  // call_backward.h
 struct TableSums;
 struct PixelwiseKernels;  // call_pixelwise.h
 struct Warp;              // call_warp.h
+struct WarpGradients;
 struct Bytes;             // call_bytes.h
 
 // What one instruction set offers. Scratch is of `*_scratch` bytes, 64-byte aligned and
@@ -91,6 +92,8 @@ struct Kernels {
   const PixelwiseKernels* pixelwise;
   size_t (*warp_scratch)(const Warp& s);
   void (*warp)(const Warp& s, int64_t begin, int64_t end, void* scratch);
+  size_t (*warp_gradients_scratch)(const WarpGradients& s);
+  void (*warp_gradients)(const WarpGradients& s, int64_t begin, int64_t end, void* scratch);
   size_t (*bytes_scratch)(const Bytes& s);
   void (*bytes)(const Bytes& s, int64_t begin, int64_t end, void* scratch);
 };

@@ -102,17 +102,64 @@ def test_gradients_of_warp(name):
         assert (one - truth).norm() < 1e-4 * truth.norm()
 
 
+@pytest.mark.parametrize("kernel", ["linear", "cubic", "lanczos3"])
+@pytest.mark.parametrize("name", MAPS)
+def test_first_gradients_of_warp(name, kernel, instruction_set):
+    """By the library, of image and map, whatever lies outside."""
+
+    def found(dtype: torch.dtype, mode: str) -> tuple[Tensor, ...]:
+        torch.manual_seed(5)
+        image = torch.randn(2, 3, 13, 90).to(dtype).requires_grad_()
+        map = MAPS[name].clone().to(dtype).requires_grad_()
+        out = warp(image, kernel, map, size=(9, 141), padding_mode=mode)
+        return torch.autograd.grad(out, [image, map], torch.randn(out.shape).to(dtype))
+
+    for mode in PADDING_MODES:
+        pairs = zip(found(torch.float32, mode), found(torch.float64, mode), strict=True)
+        for one, truth in pairs:
+            # Towards a horizon, depths are rounded.
+            assert (one - truth).norm() <= 3e-4 * truth.norm(), mode
+
+
+def test_gradient_of_warp_keeps_what_is_no_number_to_its_neighbors(instruction_set):
+    """A pixel that is none, and an output whose gradient is none."""
+    image = torch.randn(1, 2, 12, 20)
+    image[0, 0, 5, 9] = torch.nan
+    image.requires_grad_()
+    map = AFFINE.clone().requires_grad_()
+    out = warp(image, "cubic", map)
+    probe = torch.ones_like(out)
+    probe[0, 1, 4, 7] = torch.inf
+    (of_image,) = torch.autograd.grad(out, image, probe, retain_graph=True)
+    assert of_image[0, 0].isfinite().all()
+    place = AFFINE[:, :2] @ torch.tensor([4.0, 7.0]) + AFFINE[:, 2]
+    near = [
+        (torch.arange(n) - at).abs() < 2 for n, at in zip((12, 20), place, strict=True)
+    ]
+    assert torch.equal(~of_image[0, 1].isfinite(), near[0][:, None] & near[1])
+    flow = torch.full((12, 20, 2), 0.3, requires_grad=True)
+    out = warp(image, "cubic", flow)
+    (of_flow,) = torch.autograd.grad(out.sum(), flow)
+    near = [(torch.arange(n) + 0.3 - m).abs() < 2 for n, m in ((12, 5), (20, 9))]
+    assert torch.equal(of_flow.isnan().all(-1), near[0][:, None] & near[1])
+
+
 def test_bits_do_not_depend_on_threads():
     image, before = torch.randn(3, 3, 40, 50), torch.get_num_threads()
+    bytes = torch.randint(256, (3, 3, 90, 150), dtype=torch.uint8)
+    view = image.clone().requires_grad_(), AFFINE.clone().requires_grad_()
     outs = []
     try:
         for count in (1, 2, 5, 17):
             torch.set_num_threads(count)
-            outs.append((warp(image, "lanczos3", AFFINE), resize(image, scale=0.37)))
+            warped = warp(view[0], "lanczos3", view[1])
+            given = torch.autograd.grad(warped.square().sum(), view)
+            resized = resize(image, scale=0.37), resize(bytes, scale=0.37)
+            outs.append((warped, *given, *resized))
     finally:
         torch.set_num_threads(before)
-    for warped, resized in outs[1:]:
-        assert torch.equal(warped, outs[0][0]) and torch.equal(resized, outs[0][1])
+    for found in outs[1:]:
+        assert all(map(torch.equal, found, outs[0]))
 
 
 SIZES = [(1, 13), (2, 3, 17, 31), (2, 9, 8, 40), (1, 2, 5, 6, 7)]

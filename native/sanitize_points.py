@@ -1,4 +1,4 @@
-"""A small run of tables for each pixel and of warps, for `sanitize.py`."""
+"""A small run of tables for each pixel, warps and bytes, for `sanitize.py`."""
 
 import itertools
 
@@ -11,7 +11,7 @@ from contconv.kernels import CosineKernel, CubicKernel, MLPKernel
 
 def run_points() -> int:
     """Forward and backward, on images whose last number is the last of its memory."""
-    return _convolutions() + _warps()
+    return _convolutions() + _warps() + _bytes()
 
 
 def _convolutions() -> int:
@@ -56,11 +56,33 @@ def _warps() -> int:
     for size, mode, kernel in itertools.product(
         sizes, PADDING_MODES, ("box", "linear", "cubic", "lanczos3")
     ):
-        image = torch.randn(2, 3, *size)
-        warp(image, kernel, map, size=(9, 140), padding_mode=mode)
-        warp(image, kernel, map[:2].double(), padding_mode=mode)
-        warp(image, kernel, 1e3 * torch.randn(*size, 2), padding_mode=mode)
+        image = torch.randn(2, 3, *size, requires_grad=True)
+        flow = 1e3 * torch.randn(*size, 2)
+        for view, options in (
+            (map, {"size": (9, 140)}),
+            (map[:2].double(), {}),
+            (flow, {}),
+        ):
+            view = view.clone().requires_grad_(kernel != "box")
+            out = warp(image, kernel, view, padding_mode=mode, **options)
+            out.sum().backward()
         for scale in (0.31, 1.7):
-            resize(image, scale=scale, kernel=kernel, padding_mode=mode)
+            resize(image.detach(), scale=scale, kernel=kernel, padding_mode=mode)
         done += 5
+    return done
+
+
+def _bytes() -> int:
+    done = 0
+    for shape, scale, mode, last in itertools.product(
+        ((1, 1, 1), (1, 2, 40), (3, 5, 17, 3), (2, 17, 4, 33), (1, 2, 3, 5, 20)),
+        (0.04, 0.5, 0.7391, 2.3),
+        PADDING_MODES,
+        (False, True),
+    ):
+        image = torch.randint(256, shape, dtype=torch.uint8)
+        if last:
+            image = image.movedim(1, -1).contiguous().movedim(-1, 1)
+        resize(image, scale=scale, padding_mode=mode)
+        done += 1
     return done

@@ -69,6 +69,8 @@ struct DepthwiseSums;
 struct TableSums;
 struct PixelwiseKernels;  // call_pixelwise.h
 struct Warp;              // call_warp.h
+struct WarpGradients;
+struct Bytes;             // call_bytes.h
 
 // What one instruction set offers. Scratch is of `*_scratch` bytes, 64-byte aligned and
 // once set to zero; SIZE_MAX bytes if no machine could hold it.
@@ -93,6 +95,10 @@ struct Kernels {
   const PixelwiseKernels* pixelwise;
   size_t (*warp_scratch)(const Warp& s);
   void (*warp)(const Warp& s, int64_t begin, int64_t end, void* scratch);
+  size_t (*warp_gradients_scratch)(const WarpGradients& s);
+  void (*warp_gradients)(const WarpGradients& s, int64_t begin, int64_t end, void* scratch);
+  size_t (*bytes_scratch)(const Bytes& s);
+  void (*bytes)(const Bytes& s, int64_t begin, int64_t end, void* scratch);
 };
 
 }  // namespace contconv

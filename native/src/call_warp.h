@@ -27,4 +27,14 @@ struct Warp {
   ALWAYS_INLINE int64_t taps() const { return support + (kernel == Classical::box); }
 };
 
+// Gradients of a warp without `out`. Of the image, items are bands of the rows of an image;
+// of the places, rows of outputs of a map.
+struct WarpGradients {
+  Warp warp;
+  const float* grad;  // [maps, planes, out_y, out_x]
+  float* image;       // [maps, planes, in_y, in_x], zeros; or nullptr
+  float* places;      // [maps, out_y, out_x, 2]
+  int64_t bands;
+};
+
 }  // namespace contconv

@@ -28,6 +28,7 @@ typedef float vf_unaligned __attribute__((vector_size(4 * V), aligned(4), may_al
 typedef uint32_t vu __attribute__((vector_size(4 * V)));
 typedef int32_t vi __attribute__((vector_size(4 * V)));
 typedef uint16_t vh __attribute__((vector_size(2 * V)));
+typedef uint8_t vb __attribute__((vector_size(V)));
 typedef uint16_t vh_unaligned __attribute__((vector_size(2 * V), aligned(2), may_alias));
 
 INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
@@ -105,6 +106,69 @@ INLINE void store_first(uint16_t* p, vf v, int64_t n) {
   uint16_t all[V];
   store(all, v);
   for (int64_t i = 0; i < n; i++) p[i] = all[i];
+}
+
+// Bytes are whole numbers, of 0 to 255.
+INLINE vf load(const uint8_t* p) {
+#if defined(__AVX512F__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+  const vi whole = reinterpret_cast<vi>(_mm512_maskz_cvtepu8_epi32(0xffff, bytes));
+#elif defined(__AVX2__)
+  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+  const vi whole = reinterpret_cast<vi>(_mm256_cvtepu8_epi32(bytes));
+#else
+  vb bytes;
+  memcpy(&bytes, p, V);
+  const vi whole = __builtin_convertvector(bytes, vi);
+#endif
+  return __builtin_convertvector(whole, vf);
+}
+
+INLINE void store(uint8_t* p, vi v) {
+#if defined(__AVX2__) && !defined(__AVX512F__)
+  const __m256i low = _mm256_set1_epi32(0x0c080400);  // the lowest byte of each number
+  const __m256i four = _mm256_shuffle_epi8(reinterpret_cast<__m256i>(v), low);
+  const __m128i all =
+      _mm_unpacklo_epi32(_mm256_castsi256_si128(four), _mm256_extracti128_si256(four, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(p), all);
+#else
+  const vb bytes = __builtin_convertvector(v, vb);
+  memcpy(p, &bytes, V);
+#endif
+}
+
+INLINE vf at_least(vf a, float least) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_max_ps(0xffff, a, splat(least));
+#elif defined(__AVX2__)
+  return _mm256_max_ps(a, splat(least));
+#else
+  return a > least ? a : splat(least);
+#endif
+}
+
+INLINE vf at_most(vf a, float most) {
+#if defined(__AVX512F__)
+  return _mm512_maskz_min_ps(0xffff, a, splat(most));
+#elif defined(__AVX2__)
+  return _mm256_min_ps(a, splat(most));
+#else
+  return a < most ? a : splat(most);
+#endif
+}
+
+// Whether any lane of a comparison is true.
+INLINE bool any(vi lanes) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(lanes)) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_ps(reinterpret_cast<__m256>(lanes)) != 0;
+#else
+  int32_t found = 0;
+  UNROLL
+  for (int i = 0; i < V; i++) found |= lanes[i];
+  return found != 0;
+#endif
 }
 
 template <class E>

@@ -25,19 +25,59 @@ INLINE vf turns_high(vf a, vf b) {
 #endif
 }
 
-// Each pass moves one bit of a lane's place from the number of the vector to the lane.
-INLINE void transpose(vf (&r)[V]) {
+INLINE vf even_lanes(vf a, vf b) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+#elif defined(__AVX__)
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6, 8, 10, 12, 14);
+#else
+  return __builtin_shufflevector(a, b, 0, 2, 4, 6);
+#endif
+}
+
+INLINE vf odd_lanes(vf a, vf b) {
+#if defined(__AVX512F__)
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
+#elif defined(__AVX__)
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7, 9, 11, 13, 15);
+#else
+  return __builtin_shufflevector(a, b, 1, 3, 5, 7);
+#endif
+}
+
+// Numbers [N, V] become [V, N], over the same vectors. Each pass moves one bit of a lane's
+// place from the number of the vector to the lane, and one back.
+template <int N>
+INLINE void interleave(vf (&r)[N]) {
   UNROLL
-  for (int bit = 1; bit < V; bit *= 2) {
-    vf t[V];
+  for (int bit = 1; bit < N; bit *= 2) {
+    vf t[N];
     UNROLL
-    for (int i = 0; i < V / 2; i++) {
-      t[2 * i] = turns_low(r[i], r[i + V / 2]);
-      t[2 * i + 1] = turns_high(r[i], r[i + V / 2]);
+    for (int i = 0; i < N / 2; i++) {
+      t[2 * i] = turns_low(r[i], r[i + N / 2]);
+      t[2 * i + 1] = turns_high(r[i], r[i + N / 2]);
     }
     UNROLL
-    for (int i = 0; i < V; i++) r[i] = t[i];
+    for (int i = 0; i < N; i++) r[i] = t[i];
   }
 }
+
+// The other way round: [V, N] become [N, V].
+template <int N>
+INLINE void separate(vf (&r)[N]) {
+  UNROLL
+  for (int bit = 1; bit < N; bit *= 2) {
+    vf t[N];
+    UNROLL
+    for (int i = 0; i < N / 2; i++) {
+      t[i] = even_lanes(r[2 * i], r[2 * i + 1]);
+      t[i + N / 2] = odd_lanes(r[2 * i], r[2 * i + 1]);
+    }
+    UNROLL
+    for (int i = 0; i < N; i++) r[i] = t[i];
+  }
+}
+
+INLINE void transpose(vf (&r)[V]) { interleave<V>(r); }
 
 }  // namespace contconv::CONTCONV_ISA

@@ -1,5 +1,6 @@
 // Everything for one instruction set: compiled once for each, with its flags and
 // CONTCONV_ISA as its name.
+#include "bytes.h"
 #include "depthwise.h"
 #include "depthwise_gradient.h"
 #include "forward.h"
@@ -9,6 +10,7 @@
 #include "planes.h"
 #include "table_gradients.h"
 #include "warp.h"
+#include "warp_gradients.h"
 
 namespace contconv {
 namespace CONTCONV_ISA {
@@ -162,6 +164,34 @@ static void warp(const Warp& s, int64_t begin, int64_t end, void* scratch) {
   (s.taps() <= 4 ? run_worker<Warped<4>, Warp> : run_worker<Warped<8>, Warp>)(s, begin, end, scratch);
 }
 
+// Of the image, or of the places.
+template <template <int> class Worker>
+static size_t lanes_scratch(const WarpGradients& s) {
+  return s.warp.taps() <= 4 ? scratch_of_worker<Worker<4>>(s) : scratch_of_worker<Worker<8>>(s);
+}
+
+template <template <int> class Worker>
+static void run_lanes(const WarpGradients& s, int64_t begin, int64_t end, void* scratch) {
+  (s.warp.taps() <= 4 ? run_worker<Worker<4>, WarpGradients> : run_worker<Worker<8>, WarpGradients>)(
+      s, begin, end, scratch);
+}
+
+static size_t warp_gradients_scratch(const WarpGradients& s) {
+  return s.image ? lanes_scratch<WarpImageGradient>(s) : lanes_scratch<WarpPlaceGradient>(s);
+}
+
+static void warp_gradients(const WarpGradients& s, int64_t begin, int64_t end, void* scratch) {
+  (s.image ? run_lanes<WarpImageGradient> : run_lanes<WarpPlaceGradient>)(s, begin, end, scratch);
+}
+
+static size_t bytes_scratch(const Bytes& s) {
+  return s.fills ? scratch_of_worker<BytesAcross>(s) : scratch_of_worker<BytesAlong>(s);
+}
+
+static void bytes(const Bytes& s, int64_t begin, int64_t end, void* scratch) {
+  (s.fills ? run_worker<BytesAcross, Bytes> : run_worker<BytesAlong, Bytes>)(s, begin, end, scratch);
+}
+
 #define NAME_OF(isa) #isa
 #define NAME(isa) NAME_OF(isa)
 
@@ -177,7 +207,9 @@ const Kernels kernels{
     run_typed<DepthwiseGradient, DepthwiseSums>,
     typed_scratch<TableGradients, TableSums>,
     run_typed<TableGradients, TableSums>,
-    &pixelwise_kernels, warp_scratch, warp};
+    &pixelwise_kernels, warp_scratch, warp,
+    warp_gradients_scratch, warp_gradients,
+    bytes_scratch,      bytes};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

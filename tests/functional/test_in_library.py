@@ -1,5 +1,7 @@
 """`warp` and `resize` in float32, by the library in C++, against float64."""
 
+import itertools
+import sys
 from fractions import Fraction
 
 import pytest
@@ -9,13 +11,17 @@ from torch import Tensor
 from contconv import resize, rotation, warp
 from contconv._grid.padding import PADDING_MODES
 from contconv.engines.native.library import missing
-from contconv.functional.resize_in_library import key_of
+from contconv.functional.resize_in_library import suits_library
 from contconv.kernels import CubicKernel
 
 if missing() is not None:
     pytest.skip(f"NOT TESTED: {missing()}", allow_module_level=True)
 
+from tests.functional.test_imresize import cubic, imresize, picture
 from tests.instruction_sets import instruction_set as instruction_set
+
+# The function of the same name hides it.
+resize_module = sys.modules[resize.__module__]
 
 KERNELS = ("box", "linear", "cubic", "lanczos2", "lanczos3")
 
@@ -96,17 +102,64 @@ def test_gradients_of_warp(name):
         assert (one - truth).norm() < 1e-4 * truth.norm()
 
 
+@pytest.mark.parametrize("kernel", ["linear", "cubic", "lanczos3"])
+@pytest.mark.parametrize("name", MAPS)
+def test_first_gradients_of_warp(name, kernel, instruction_set):
+    """By the library, of image and map, whatever lies outside."""
+
+    def found(dtype: torch.dtype, mode: str) -> tuple[Tensor, ...]:
+        torch.manual_seed(5)
+        image = torch.randn(2, 3, 13, 90).to(dtype).requires_grad_()
+        map = MAPS[name].clone().to(dtype).requires_grad_()
+        out = warp(image, kernel, map, size=(9, 141), padding_mode=mode)
+        return torch.autograd.grad(out, [image, map], torch.randn(out.shape).to(dtype))
+
+    for mode in PADDING_MODES:
+        pairs = zip(found(torch.float32, mode), found(torch.float64, mode), strict=True)
+        for one, truth in pairs:
+            # Towards a horizon, depths are rounded.
+            assert (one - truth).norm() <= 3e-4 * truth.norm(), mode
+
+
+def test_gradient_of_warp_keeps_what_is_no_number_to_its_neighbors(instruction_set):
+    """A pixel that is none, and an output whose gradient is none."""
+    image = torch.randn(1, 2, 12, 20)
+    image[0, 0, 5, 9] = torch.nan
+    image.requires_grad_()
+    map = AFFINE.clone().requires_grad_()
+    out = warp(image, "cubic", map)
+    probe = torch.ones_like(out)
+    probe[0, 1, 4, 7] = torch.inf
+    (of_image,) = torch.autograd.grad(out, image, probe, retain_graph=True)
+    assert of_image[0, 0].isfinite().all()
+    place = AFFINE[:, :2] @ torch.tensor([4.0, 7.0]) + AFFINE[:, 2]
+    near = [
+        (torch.arange(n) - at).abs() < 2 for n, at in zip((12, 20), place, strict=True)
+    ]
+    assert torch.equal(~of_image[0, 1].isfinite(), near[0][:, None] & near[1])
+    flow = torch.full((12, 20, 2), 0.3, requires_grad=True)
+    out = warp(image, "cubic", flow)
+    (of_flow,) = torch.autograd.grad(out.sum(), flow)
+    near = [(torch.arange(n) + 0.3 - m).abs() < 2 for n, m in ((12, 5), (20, 9))]
+    assert torch.equal(of_flow.isnan().all(-1), near[0][:, None] & near[1])
+
+
 def test_bits_do_not_depend_on_threads():
     image, before = torch.randn(3, 3, 40, 50), torch.get_num_threads()
+    bytes = torch.randint(256, (3, 3, 90, 150), dtype=torch.uint8)
+    view = image.clone().requires_grad_(), AFFINE.clone().requires_grad_()
     outs = []
     try:
         for count in (1, 2, 5, 17):
             torch.set_num_threads(count)
-            outs.append((warp(image, "lanczos3", AFFINE), resize(image, scale=0.37)))
+            warped = warp(view[0], "lanczos3", view[1])
+            given = torch.autograd.grad(warped.square().sum(), view)
+            resized = resize(image, scale=0.37), resize(bytes, scale=0.37)
+            outs.append((warped, *given, *resized))
     finally:
         torch.set_num_threads(before)
-    for warped, resized in outs[1:]:
-        assert torch.equal(warped, outs[0][0]) and torch.equal(resized, outs[0][1])
+    for found in outs[1:]:
+        assert all(map(torch.equal, found, outs[0]))
 
 
 SIZES = [(1, 13), (2, 3, 17, 31), (2, 9, 8, 40), (1, 2, 5, 6, 7)]
@@ -136,6 +189,53 @@ def test_resize(shape, kernel, instruction_set):
         assert len(shape) == 3 or again.stride() == resize(last, **options).stride()
 
 
+@pytest.mark.parametrize("copies", [1, 16])
+def test_bytes_by_exact_fractions(copies, instruction_set):
+    """Vectors along lines and across them; weights that are whole, and others."""
+    image = picture(25, 31)
+    lines = torch.from_numpy(image)[None, None]
+    for last in (False, True):
+        batch = lines.expand(2, copies, 25, 31).contiguous()
+        if last:
+            batch = batch.contiguous(memory_format=torch.channels_last)
+        for scale in (Fraction(1, 3), Fraction(3, 7), Fraction(17, 10)):
+            sizes = [-(-n * scale.numerator // scale.denominator) for n in (25, 31)]
+            expected = imresize(image, [scale] * 2, sizes, cubic, True)
+            out = resize(batch, scale=scale, padding_mode="symmetric", align="edge")
+            assert (out == torch.from_numpy(expected)).all()
+
+
+@pytest.mark.parametrize("shape", [*SIZES, (3, 1, 40), (2, 5, 3, 70)], ids=str)
+def test_bytes_by_operators(shape, instruction_set, monkeypatch):
+    shape = shape if len(shape) > 2 else (1, *shape)
+    first = torch.randint(256, shape, dtype=torch.uint8)
+    last = first.movedim(1, -1).contiguous().movedim(-1, 1)
+    scales = (0.037, 0.25, 0.7391, 1, 2.3)
+    cases = itertools.product(scales, PADDING_MODES, (*KERNELS, "gaussian"))
+    for scale, mode, kernel in itertools.islice(cases, len(shape) % 2, None, 2):
+        options = {"scale": scale, "padding_mode": mode, "kernel": kernel}
+        if kernel == "gaussian" and len(shape) != 4:
+            continue
+        out = resize(first, **options), resize(last, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(resize_module, "suits_library", lambda _: False)
+            expected = resize(first, **options)
+        assert torch.equal(out[0], expected) and torch.equal(out[1], expected)
+
+
+def test_bytes_near_a_half_are_summed_again(instruction_set):
+    """Float32 does not tell 1.5 from 1.5 - 1e-7, which goes down."""
+    weights = [[0.5 + off, 0.5 - off] for off in (-1e-7, 0, 1e-7)]
+    pairs = torch.tensor([[1, 2], [2, 1]], dtype=torch.uint8)
+    first = torch.zeros(3, dtype=torch.int64)
+    for inner in (1, 40):
+        image = pairs[..., None].repeat(1, 1, inner)
+        given = (first, torch.tensor(weights, dtype=torch.float64), 1, 0, 2)
+        out = torch.ops.contconv_native.resample_bytes(image, *given)
+        expected = torch.tensor([[2, 2, 1], [1, 2, 2]])[..., None]
+        assert (out == expected).all()
+
+
 def test_resize_of_another_kernel_or_type_is_not_what_is_kept():
     """Nor is what an earlier call allowed."""
     image = torch.randn(1, 2, 16, 16)
@@ -151,7 +251,7 @@ def test_resize_of_another_kernel_or_type_is_not_what_is_kept():
     half = resize(image.bfloat16(), size=8)
     assert half.dtype == torch.bfloat16
     torch.testing.assert_close(half.float(), first, rtol=2e-2, atol=2e-2)
-    assert key_of(image.double(), None, 8) is None
+    assert not suits_library(image.double())
 
 
 def test_resize_keeps_what_is_no_number_to_its_neighbors():

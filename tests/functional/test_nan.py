@@ -39,6 +39,31 @@ def test_in_every_engine(engine, width, channels, learns, number):
         assert torch.equal(~out[0, 0].isfinite(), y[:, None] & x), scale
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("width", [3, 4])
+@pytest.mark.parametrize("engine", HERE)
+def test_gradients_in_every_engine(engine, width, number):
+    """Of a gradient the pixels that touched it, and the head of its channel."""
+    layer = ContinuousConv2d(9, 8, width, engine=engine)
+    image = torch.randn(1, 9, 40, 36, requires_grad=True)
+    for scale in SCALES:
+        out = layer(image, scale=scale)
+        size = out.shape[2:]
+        probe = torch.ones_like(out)
+        probe[0, 1, size[0] // 2, size[1] // 3] = number
+        wanted = [image, layer.kernel.head]
+        of_image, of_head = torch.autograd.grad(
+            out, wanted, probe, create_graph=width == 3
+        )
+        places = ((40, size[0] // 2), (36, size[1] // 3))
+        y, x = (
+            torch.stack([touched(n, scale, width, m)[i] for m in range(n)])
+            for n, i in places
+        )
+        assert torch.equal(~of_image[0, 0].isfinite(), y[:, None] & x), scale
+        assert of_head.isfinite().all((1, 2)).sum() == 7, scale
+
+
 @pytest.mark.plain
 @pytest.mark.parametrize("scale", [Fraction(1, 2), Fraction(2), Fraction(739, 1000)])
 @pytest.mark.parametrize("engine", ["factored", "separable"])

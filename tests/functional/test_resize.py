@@ -38,7 +38,7 @@ def way(request, monkeypatch):
 
 def by_operators(monkeypatch, many_lines: int) -> None:
     """By PyTorch's operators; by blocks from so many lines on."""
-    monkeypatch.setattr(resize_module, "key_of", lambda *_: None)
+    monkeypatch.setattr(resize_module, "suits_library", lambda _: False)
     monkeypatch.setattr(resize_passes, "MANY_LINES", many_lines)
 
 
@@ -373,7 +373,8 @@ class Products(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("precision", ["high", "medium"])
-def test_lower_precision_of_products_is_for_others(precision):
+def test_lower_precision_of_products_is_for_others(monkeypatch, precision):
+    by_operators(monkeypatch, 1)
     image = torch.rand(2, 3, 60, 70, requires_grad=True)
     pixels = (255 * image.detach()).to(torch.uint8)
     expected = [resize(pixels, scale=scale) for scale in (1 / 3, 0.37)]

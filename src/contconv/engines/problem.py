@@ -46,10 +46,14 @@ class Problem:
         """Whether a backward pass may follow."""
         if not torch.is_grad_enabled():
             return False
-        wanted = [self.image, self.kernel.head, *self.kernel.parameters()]
+        wanted = [self.image, *self.tensors()]
         if isinstance(self.grid, PointGrid):
             wanted.append(self.grid.points)
         return any(one.requires_grad for one in wanted)
+
+    def tensors(self) -> list[Tensor]:
+        """All that the kernel is computed from."""
+        return [self.kernel.head, *self.kernel.parameters()]
 
     @property
     def basis_dtype(self) -> torch.dtype:

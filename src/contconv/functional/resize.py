@@ -21,7 +21,12 @@ from contconv.functional.checks import as_kernel
 from contconv.functional.conv import apply_kernel
 from contconv.functional.folding import check_windows, folded
 from contconv.functional.nearest import along_axis, nearest_pixels
-from contconv.functional.resize_in_library import Plan, key_of, planned
+from contconv.functional.resize_in_library import (
+    AnyPlan,
+    key_of,
+    planned,
+    suits_library,
+)
 from contconv.functional.resize_in_library import resampled as in_library
 from contconv.functional.resize_passes import (
     Pass,
@@ -117,8 +122,9 @@ def resize(
         torch.Size([1, 3, 160, 214])
     """
     options = (scale, size, kernel, antialias, padding_mode, align)
-    if (key := key_of(input, *options)) is not None:
-        plan = cached(key, ("resize",), partial(_planned, input, *options))
+    if suits_library(input):
+        make = partial(_planned, input, *options)
+        plan = cached(key_of(input, *options), ("resize",), make)
         if plan is not None:
             return like_layout(in_library(input, plan), input)
     call = _checked(input, *options)
@@ -181,17 +187,20 @@ def _dtype(input: Tensor) -> torch.dtype:
     return torch.promote_types(input.dtype, wide)
 
 
-def _planned(input: Tensor, *options: Any) -> Plan | None:
+def _planned(input: Tensor, *options: Any) -> AnyPlan | None:
     """What the library does with these arguments; None if that is not for it."""
     call = _checked(input, *options)
-    if call.labels or not (
-        isinstance(call.kernel, SeparableKernel) and call.is_product
+    kernel, axes = call.kernel, call.axes
+    if call.labels or not (isinstance(kernel, SeparableKernel) and call.is_product):
+        return None
+    if torch.is_grad_enabled() and any(
+        one.requires_grad for one in kernel.parameters()
     ):
         return None
-    if any(is_long(input, call.axes, i) for i in range(len(call.axes))):
+    if any(is_long(input, axes, i) for i in range(len(axes))):
         return None  # whose weights of one period serve all
-    copied = [_copies(call.kernel, axis) for axis in call.axes]
-    return planned(call.kernel, call.axes, call.modes, copied)
+    copied = [_copies(kernel, axis) for axis in axes]
+    return planned(kernel, axes, call.modes, copied, input.dtype)
 
 
 def _usual_mode(axis: Axis) -> str:

@@ -13,13 +13,14 @@ from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
 from contconv._grid.padding import is_source, source_index
 from contconv._runtime.memory_format import is_channels_last
-from contconv._runtime.shapes import Float
+from contconv._runtime.shapes import Num
 from contconv.engines.native.gradients import separable
-from contconv.engines.native.library import takes
+from contconv.engines.native.library import DTYPES, takes
 from contconv.engines.native.tables import Tables
 from contconv.engines.weights import normalized_weights, padded
 from contconv.functional.folding import folded
 from contconv.functional.plan import options_key
+from contconv.functional.resize_bytes import BytePass, planned_bytes, resampled_bytes
 from contconv.kernels import SeparableKernel
 
 # So many channels that lie together fill vectors; fewer are taken apart.
@@ -34,21 +35,31 @@ class Plan(NamedTuple):
     shape: tuple[int, ...]  # pixels of the output
 
 
-def key_of(image: Any, *options: Any) -> Hashable | None:
+# Of 8 bits, the axes one after the other.
+AnyPlan = Plan | tuple[BytePass, ...]
+
+
+def suits_library(image: Any) -> bool:
+    """Whether the library is there, and can resample a tensor."""
+    return isinstance(image, Tensor) and takes(image, (*DTYPES, torch.uint8))
+
+
+def key_of(image: Tensor, *options: Any) -> Hashable | None:
     """All that a call depends on, but for the numbers; None if that is not plain."""
-    if not isinstance(image, Tensor) or not takes(image):
-        return None
     known = options_key(options)
     return None if known is None else (tuple(image.shape), image.dtype, *known)
 
 
 def planned(
     kernel: SeparableKernel,
-    axes: Sequence[Axis],
+    axes: tuple[Axis, ...],
     modes: Sequence[str],
     copied: Sequence[bool],
-) -> Plan:
+    dtype: torch.dtype,
+) -> AnyPlan | None:
     """The plan of axes with these padding modes; some take one pixel for each."""
+    if dtype == torch.uint8:
+        return planned_bytes(kernel, axes, modes, copied)
     none = torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1, 1)
     tables = [one for _ in range(3 - len(axes)) for one in none]
     for i, (axis, mode, copies) in enumerate(zip(axes, modes, copied, strict=True)):
@@ -77,9 +88,11 @@ def _counting(source: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def resampled(
-    image: Float[Tensor, "n c *in_shape"], plan: Plan
-) -> Float[Tensor, "n c *out_shape"]:
+    image: Num[Tensor, "n c *in_shape"], plan: AnyPlan
+) -> Num[Tensor, "n c *out_shape"]:
     """The image in its dtype."""
+    if not isinstance(plan, Plan):
+        return resampled_bytes(image, plan)
     n, c = image.shape[:2]
     pixels = image.float() if image.dtype == torch.float16 else image
     if is_channels_last(image) and c >= _TOGETHER:

@@ -2,6 +2,7 @@
 
 import ctypes
 import warnings
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from contconv.engines.native.gradients import register_autograd
 from contconv.engines.native.pixelwise import register_pixelwise
 
 # What the library and this package have to agree on.
-INTERFACE = 3
+INTERFACE = 4
 
 # Float16 is converted first.
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -50,10 +51,10 @@ def _missing() -> str | None:
     return None
 
 
-def takes(image: Tensor) -> bool:
+def takes(image: Tensor, dtypes: Sequence[torch.dtype] = DTYPES) -> bool:
     """Whether the library is there, and computes with a tensor as it is."""
     return (
-        image.dtype in DTYPES
+        image.dtype in dtypes
         and type(image) in (Tensor, torch.nn.Parameter)
         and image.device.type == "cpu"
         and not is_transformed()

@@ -17,7 +17,7 @@ from torch import Tensor
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import cached
-from contconv._runtime.finite import is_finite
+from contconv._runtime.finite import ExactGradient, is_finite
 from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Cost, Problem
@@ -57,13 +57,19 @@ def cost(problem: Problem) -> Cost:
 
 def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
     """The output; by bands where nothing traces it and all numbers are finite."""
-    ndim, image = problem.kernel.ndim, problem.image.to(problem.basis_dtype)
+    image = problem.image.to(problem.basis_dtype)
     if has_values(image):
         convolution = prepared(problem)
-        out = convolution.run(image, convolution.bands)
-        if is_finite(image, out):
-            return out
+        exact = ExactGradient(image, partial(_by_taps, problem), problem.tensors)
+        out = convolution.run(exact.image, convolution.bands)
         # The zeros of a band would make NaN of all that it reads.
+        if is_finite(image, out):
+            return exact.watched(out)
+    return _by_taps(problem, image)
+
+
+def _by_taps(problem: Problem, image: Tensor) -> Float[Tensor, "n mixed *out_shape"]:
+    ndim = problem.kernel.ndim
     axes = [weights_of(problem, i) for i in range(ndim)]
     return run_steps(channels_last(image), _head(problem), axes, usual_order(ndim))
 

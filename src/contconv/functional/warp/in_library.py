@@ -6,11 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from contconv._runtime.autograd import gradients_of
+from contconv._runtime.autograd import gradients_of, is_batched
 from contconv._runtime.shapes import Float
 from contconv.engines.native.library import takes
 from contconv.engines.native.tables import PADDING_MODES
 from contconv.functional.warp.sampler import Sampler
+from contconv.functional.warp.transforms import places_of
 from contconv.kernels import BoxKernel, CubicKernel, LanczosKernel, LinearKernel
 
 # As the library numbers them.
@@ -45,7 +46,8 @@ def warped_in_library(
         maps: One for each image, or one for all.
         size: Pixels of the output.
         sampler: Has the kernel.
-        plain: The same by PyTorch's operators, of image and maps: for gradients.
+        plain: The same by PyTorch's operators, of image and maps: for gradients that
+            are differentiated again, or stand for several.
     """
     learns = torch.is_grad_enabled() and (image.requires_grad or maps.requires_grad)
     if learns:
@@ -56,18 +58,26 @@ def warped_in_library(
 def _warped(
     image: Tensor, maps: Tensor, size: tuple[int, int], sampler: Sampler
 ) -> Tensor:
-    kernel, shape = sampler.kernel, image.shape
+    planes = _planes(image, maps)
+    given = (planes, maps.contiguous(), *size, *_options(sampler))
+    out = torch.ops.contconv_native.warp(*given)
+    return out.view(*image.shape[:2], *size)
+
+
+def _planes(image: Tensor, maps: Tensor) -> Float[Tensor, "maps planes h w"]:
+    """Of one map for all, the images are so many more channels."""
     planes = image.float().contiguous()
-    if len(maps) == 1:
-        # The images are so many more channels.
-        planes = planes.view(1, -1, *shape[2:])
-    out = torch.ops.contconv_native.warp(
-        *(planes, maps.contiguous(), *size),
+    return planes.view(1, -1, *image.shape[2:]) if len(maps) == 1 else planes
+
+
+def _options(sampler: Sampler) -> tuple[int, float, int, float, int]:
+    """The kernel and the padding mode, as the library takes them."""
+    kernel = sampler.kernel
+    return (
         *(_KERNELS.index(type(kernel)), float(_parameter(kernel))),
         *(kernel.kernel_size[0], sampler.slack),
         PADDING_MODES.index(sampler.padding_mode),
     )
-    return out.view(*shape[:2], *size)
 
 
 def _parameter(kernel: Any) -> float:
@@ -82,11 +92,40 @@ class _Warped(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        image, maps, _, _, ctx.plain = inputs
+        image, maps, ctx.size, ctx.sampler, ctx.plain = inputs
         ctx.save_for_backward(image, maps)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        wanted = ctx.needs_input_grad[:2]
-        found = gradients_of(ctx.plain, ctx.saved_tensors, wanted, gradients[0])
+        wanted, (gradient,) = ctx.needs_input_grad[:2], gradients
+        if torch.is_grad_enabled() or is_batched(gradient):
+            found = gradients_of(ctx.plain, ctx.saved_tensors, wanted, gradient)
+        else:
+            given = (*ctx.saved_tensors, ctx.size, ctx.sampler)
+            found = _gradients(gradient, *given, *wanted)
         return (*found, None, None, None)
+
+
+def _gradients(
+    gradient: Tensor,
+    image: Tensor,
+    maps: Tensor,
+    size: tuple[int, int],
+    sampler: Sampler,
+    for_image: bool,
+    for_maps: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    of_image, of_places = torch.ops.contconv_native.warp_backward(
+        *(_planes(gradient, maps), _planes(image, maps), maps.contiguous()),
+        *_options(sampler),
+        *(for_image, for_maps),
+    )
+    of_maps = None
+    if for_maps:
+        # Between maps and places lies next to no work.
+        with torch.enable_grad():
+            own = maps.detach().requires_grad_()
+            places = torch.stack([places_of(one, size).points for one in own])
+        of_places = of_places.to(places.dtype).view_as(places)
+        (of_maps,) = torch.autograd.grad(places, own, of_places)
+    return of_image.view_as(image).to(image.dtype) if for_image else None, of_maps

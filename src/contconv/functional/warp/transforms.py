@@ -89,6 +89,15 @@ def pixels_of(size: tuple[int, int], like: Tensor) -> Float[Tensor, "h w 2"]:
     return torch.stack(torch.meshgrid(*lines, indexing="ij"), -1)
 
 
+def places_of(
+    given: Tensor, size: tuple[int, int], slopes: bool = False
+) -> ProjectedPoints:
+    """The places that a map gives, of any kind."""
+    if given.ndim == 2:
+        return by_matrix(given, size, slopes)
+    return by_flow(given, slopes)
+
+
 def by_matrix(
     matrix: Float[Tensor, "rows 3"], size: tuple[int, int], slopes: bool
 ) -> ProjectedPoints:

@@ -18,13 +18,7 @@ from contconv.functional.warp.chunks import sampled
 from contconv.functional.warp.footprint import footprints
 from contconv.functional.warp.in_library import suits_library, warped_in_library
 from contconv.functional.warp.sampler import Sampler
-from contconv.functional.warp.transforms import (
-    ProjectedPoints,
-    as_maps,
-    as_size,
-    by_flow,
-    by_matrix,
-)
+from contconv.functional.warp.transforms import as_maps, as_size, places_of
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.names import classical_kernel
 
@@ -161,19 +155,13 @@ def _one(
     antialias: bool,
 ) -> Float[Tensor, "o p"]:
     """All samples through one map."""
-    places = _places(given, size, antialias)
+    places = places_of(given, size, antialias)
     stretched = None
     if places.jacobian is not None:
         support, slack = sampler.kernel.kernel_size, sampler.slack
         longest = max(sampler.in_shape)
         stretched = footprints(places.jacobian, support, longest, slack)
     return sampled(planes, sampler, places.points, places.exist, stretched)
-
-
-def _places(given: Tensor, size: tuple[int, int], slopes: bool) -> ProjectedPoints:
-    if given.ndim == 2:
-        return by_matrix(given, size, slopes)
-    return by_flow(given, slopes)
 
 
 def _as_kernel(kernel: Any, input: Any) -> ContinuousKernel:

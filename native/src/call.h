@@ -68,6 +68,7 @@ struct HeadSums;  // call_backward.h
 struct TableSums;
 struct PixelwiseKernels;  // call_pixelwise.h
 struct Warp;              // call_warp.h
+struct FinerKernels;      // call_finer.h
 
 // What one instruction set offers. Scratch is of `*_scratch` bytes, 64-byte aligned and
 // once set to zero; SIZE_MAX bytes if no machine could hold it.
@@ -90,6 +91,7 @@ struct Kernels {
   const PixelwiseKernels* pixelwise;
   size_t (*warp_scratch)(const Warp& s);
   void (*warp)(const Warp& s, int64_t begin, int64_t end, void* scratch);
+  const FinerKernels* finer;
 };
 
 }  // namespace contconv

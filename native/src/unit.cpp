@@ -1,6 +1,7 @@
 // Everything for one instruction set: compiled once for each, with its flags and
 // CONTCONV_ISA as its name.
 #include "depthwise.h"
+#include "finer.h"
 #include "forward.h"
 #include "head_gradient.h"
 #include "pack.h"
@@ -161,6 +162,10 @@ static void warp(const Warp& s, int64_t begin, int64_t end, void* scratch) {
   (s.taps() <= 4 ? run_worker<Warped<4>, Warp> : run_worker<Warped<8>, Warp>)(s, begin, end, scratch);
 }
 
+static const FinerKernels finer_kernels{
+    typed_scratch<FinerForward, Finer>, run_typed<FinerForward, Finer>,
+    typed_scratch<FinerBackward, Finer>, run_typed<FinerBackward, Finer>};
+
 #define NAME_OF(isa) #isa
 #define NAME(isa) NAME_OF(isa)
 
@@ -174,7 +179,8 @@ const Kernels kernels{
     run_typed<HeadGradient, HeadSums>,
     typed_scratch<TableGradients, TableSums>,
     run_typed<TableGradients, TableSums>,
-    &pixelwise_kernels, warp_scratch, warp};
+    &pixelwise_kernels, warp_scratch, warp,
+    &finer_kernels};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

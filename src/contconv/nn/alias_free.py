@@ -25,6 +25,10 @@ class AliasFree(nn.Module):
     `contconv.resize` with a windowed sinc (Karras et al., 2021, "Alias-Free Generative
     Adversarial Networks"). A polynomial of degree ``up`` has no other frequencies left.
 
+    On the CPU the library of contconv-native does all of it at once, for ReLU, leaky
+    ReLU, GELU, SiLU, tanh and the sigmoid, as modules without hooks or as functions of
+    torch, of one or two axes.
+
     Args:
         activation: Acts on each value alone: ``nn.ReLU()``, ``torch.tanh``, ...
         up: By how much the features are enlarged, along each axis.

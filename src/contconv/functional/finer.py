@@ -56,8 +56,8 @@ def activated_finer(
     By the library in one pass over the rows, if it knows the activation, else by two
     calls of `contconv.resize`.
     """
-    known = _number(activation)
-    if known is None or not _suits(input, sampling):
+    known = _number(activation) if _suits(input, sampling) else None
+    if known is None:
         return _plain(input, activation, sampling)
     if not (torch.is_grad_enabled() and input.requires_grad):
         return _in_library(input, sampling, known)
@@ -66,13 +66,12 @@ def activated_finer(
 
 def _suits(input: Tensor, sampling: Sampling) -> bool:
     """Whether the library can take the input, and is there."""
-    kernels = {type(sampling.finer), type(sampling.back)}
     return (
-        input.ndim in (3, 4)
+        takes(input)  # first: others may not look at sizes
+        and input.ndim in (3, 4)
         and 0 not in input.shape
         and max(input.shape[2:]) <= _MOST_PIXELS
-        and kernels == {SincKernel}
-        and takes(input)
+        and type(sampling.finer) is type(sampling.back) is SincKernel
     )
 
 

@@ -8,8 +8,13 @@ they leave 2 x 2 pixels; learned, all scales move. The same network with good sc
 the bar. The number of output pixels follows the scale, and has no gradient: what is
 learned is how densely the middle of the image is looked at. All scales grow, one axis
 often to the bound of 2, and yet most of what good strides gain is not made up for.
+
+The same again with antialias, whose kernels are as wide as the scale wants, so that the
+gradient goes by way of the width, too; and with DiffStride's own pooling after layers
+that keep the size. What is mended is said of each beside its own bar.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +28,12 @@ from contconv import ContinuousConv2d, LearnableScale
 from contconv.nn import scales_of
 from experiments.shared import networks as _networks
 from experiments.shared.networks import mean_and_deviation
+from experiments.shared.spectral_stride import SpectralStride
 from training.batches import Batches, Normalized
 
 Scales = tuple[float, ...]
+
+POOR, LEARNED, GOOD = "fixed, poor", "learned, from poor", "fixed, good"
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Config:
     rate: float = 5e-3
     scale_rate: float = 2e-2
     seeds: int = 3
+    families: tuple[str, ...] = ("", "antialias", "spectral")
 
 
 QUICK = Config(
@@ -71,9 +80,13 @@ def run(config: Config) -> dict[str, Any]:
         found_zoom(zoom, config.zoom_steps) for zoom in track(config.zooms, "zoom")
     ]
     ways = {
-        "fixed, poor": (config.poor, False),
-        "learned, from poor": (config.poor, True),
-        "fixed, good": (config.good, False),
+        f"{family}: {way}" if family else way: (family, *given)
+        for family in config.families
+        for way, given in {
+            POOR: (config.poor, False),
+            LEARNED: (config.poor, True),
+            GOOD: (config.good, False),
+        }.items()
     }
     cases = [(way, seed) for way in ways for seed in range(config.seeds)]
     runs = [
@@ -108,13 +121,15 @@ def found_zoom(zoom: tuple[float, float], steps: int) -> dict[str, Any]:
 class Classifier(nn.Module):
     """Continuous layers with batch normalization, the mean of pixels, a linear one."""
 
-    def __init__(self, channels: tuple[int, ...], scales: Scales, learns: bool) -> None:
+    def __init__(
+        self, family: str, channels: tuple[int, ...], scales: Scales, learns: bool
+    ) -> None:
         super().__init__()
-        layers, before = [], 3
+        layers: list[nn.Module] = []
+        before = 3
         for after, scale in zip(channels, scales, strict=True):
-            own = LearnableScale((scale, scale), most=2.0) if learns else scale
-            conv = ContinuousConv2d(before, after, 5, scale=own, kernel="spline")
-            layers += [conv, nn.BatchNorm2d(after), nn.ReLU()]
+            layers += shrinking(family, before, after, scale, learns)
+            layers += [nn.BatchNorm2d(after), nn.ReLU()]
             before = after
         self.features, self.last = nn.Sequential(*layers), nn.Linear(before, 10)
 
@@ -123,10 +138,24 @@ class Classifier(nn.Module):
         return self.last(self.features(images).mean((2, 3)))
 
 
-def _trained(config: Config, scales: Scales, learns: bool, seed: int) -> dict[str, Any]:
+def shrinking(
+    family: str, before: int, after: int, scale: float, learns: bool
+) -> list[nn.Module]:
+    """A layer of a scale that may be learned, and what its family puts behind it."""
+    options: dict[str, Any] = {"kernel": "spline", "antialias": family == "antialias"}
+    if family == "spectral":
+        pool = SpectralStride(scale, learns)
+        return [ContinuousConv2d(before, after, 5, scale=1, **options), pool]
+    own = LearnableScale((scale, scale), most=2.0) if learns else scale
+    return [ContinuousConv2d(before, after, 5, scale=own, **options)]
+
+
+def _trained(
+    config: Config, family: str, scales: Scales, learns: bool, seed: int
+) -> dict[str, Any]:
     """Accuracy and scales after each epoch."""
     torch.manual_seed(seed)
-    model = Classifier(config.channels, scales, learns)
+    model = Classifier(family, config.channels, scales, learns)
     sets = _networks.parts("cifar10", config.train_images, config.test_images)
     device = torch.device("cpu")
     train = Normalized(sets.train, sets.train, device)
@@ -146,14 +175,23 @@ def _trained(config: Config, scales: Scales, learns: bool, seed: int) -> dict[st
             optimizer.step()
             plan.step()
         accuracy.append(_accuracy(model, test))
-        way.append([[float(s) for s in scale] for scale in scales_of(model)])
+        way.append(_scales(model))
     return {"accuracy": accuracy, "scales": way}
+
+
+def _scales(model: nn.Module) -> list[list[float]]:
+    """Of each layer that shrinks."""
+    own = [m for m in model.modules() if isinstance(m, SpectralStride)]
+    if own:
+        return [m.learnable_scale().tolist() for m in own]
+    return [[float(s) for s in scale] for scale in scales_of(model)]
 
 
 def _groups(model: nn.Module, config: Config) -> list[dict[str, Any]]:
     """The scales learn faster than the rest."""
-    scales = [p for n, p in model.named_parameters() if "learnable_scale" in n]
-    others = [p for n, p in model.named_parameters() if "learnable_scale" not in n]
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    scales = [p for n, p in named if "learnable_scale" in n]
+    others = [p for n, p in named if "learnable_scale" not in n]
     own = [{"params": scales, "weight_decay": 0.0}] if scales else []
     return [{"params": others, "weight_decay": 0.05}, *own]
 
@@ -172,7 +210,7 @@ def check(result: dict[str, Any]) -> None:
     """Every zoom is found to 1 %; with learned scales more is right than with poor."""
     assert worst_zoom(result) < 0.01
     if len(result["runs"]) > len(ways(result)):
-        assert final(result, "learned, from poor") > final(result, "fixed, poor")
+        assert final(result, LEARNED) > final(result, POOR)
 
 
 def worst_zoom(result: dict[str, Any]) -> float:
@@ -199,13 +237,24 @@ def final(result: dict[str, Any], way: str) -> float:
     return mean_and_deviation(last(result, way))[0]
 
 
+def mended(result: dict[str, Any], family: str) -> float:
+    """The share of what poor scales cost a family that learning makes up for."""
+    start = f"{family}: " if family else ""
+    poor, learned, good = (final(result, start + way) for way in (POOR, LEARNED, GOOD))
+    return (learned - poor) / (good - poor) if good != poor else math.nan
+
+
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The rows of the table."""
     text = {
         way: "{:.1f} ± {:.1f} %".format(*mean_and_deviation(last(result, way)))
         for way in ways(result)
     }
-    learned = [r for r in result["runs"] if r["way"] == "learned, from poor"]
+    learned = [r for r in result["runs"] if r["way"] == LEARNED]
+    families = ["", *(w.split(": ")[0] for w in text if w.endswith(f": {LEARNED}"))]
+    shares = ", ".join(
+        f"{100 * mended(result, one):.0f} % {one}".strip() for one in families
+    )
     first = ", ".join(f"{sum(s) / 2:.2f}" for s in learned[0]["scales"][-1])
     return [
         (
@@ -218,7 +267,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             "CIFAR-10 from poor first strides, small network",
             "—",
             "; ".join(f"{way}: {value}" for way, value in text.items())
-            + f"; scales in the end, first seed: {first}",
+            + f"; mended: {shares}; scales in the end, first seed: {first}",
         ),
     ]
 
@@ -239,7 +288,7 @@ def plot(record: dict[str, Any], figure: Path) -> None:
     zooms.set(xlabel="horizontal scale", ylabel="vertical scale")
     zooms.set_title("From 1, to the zoom (ring)", size=10)
     for row in result["runs"]:
-        if row["way"] == "learned, from poor":
+        if row["way"] == LEARNED:
             way = torch.tensor([record["config"]["poor"]]).T
             found = torch.tensor(row["scales"]).mean(2).T
             for i, line in enumerate(torch.cat([way, found], 1)):

@@ -2,6 +2,7 @@
 
 import itertools
 from copy import deepcopy as copy
+from typing import Any
 
 import pytest
 import torch
@@ -150,7 +151,7 @@ def test_images_that_are_parts_of_others():
 def test_what_the_library_does_not_know_goes_by_operators():
     """Other activations, and those that someone looks at: hooks are called."""
     input = torch.randn(1, 4, 8, 8, requires_grad=True)
-    seen: list[Tensor] = []
+    seen: list[Any] = []
     watched = nn.ReLU()
     watched.register_forward_hook(lambda module, args, out: seen.append(out))
     replaced = nn.ReLU()

@@ -79,7 +79,8 @@ def _plain(input: Tensor, activation: Activation, sampling: Sampling) -> Tensor:
     up, finer, back, mode = sampling
     fine = resize(input, scale=up, kernel=finer, padding_mode=mode)
     active = activation(fine)
-    return resize(active, size=input.shape[2:], kernel=back, padding_mode=mode)
+    # Not by the size, which torch.jit.trace takes for a tensor.
+    return resize(active, scale=1 / up, kernel=back, padding_mode=mode)
 
 
 def _number(activation: Any) -> tuple[int, float] | None:
@@ -105,7 +106,7 @@ def _is_watched(module: nn.Module) -> bool:
         module._backward_hooks,
         module._backward_pre_hooks,
     )
-    everywhere = torch.nn.modules.module._has_any_global_hook()
+    everywhere = bool(torch.nn.modules.module._has_any_global_hook())
     return any(hooks) or everywhere or "forward" in vars(module)
 
 

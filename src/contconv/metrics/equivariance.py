@@ -83,11 +83,11 @@ def shift_equivariance(
     """
     max_shift = check_call(features, "features", images, max_shift, padding_mode)
     border = as_count(border, "border")
-    scale = None if scale is None else as_ratios(scale, 2)
+    given = None if scale is None else as_ratios(scale, 2)
     shifts = random_shifts(images, max_shift, generator)
     still = map_of(features, images, border)
     moved = map_of(features, shifted(images, shifts, padding_mode), border)
-    ratios = ratios_of(moved, images, scale)
+    ratios = ratios_of(moved, images, given)
     with no_autocast(images.device.type):
         back = moved_back(moved, shifts, ratios, padding_mode)
         return cosine(cut(still, border), cut(back, border))

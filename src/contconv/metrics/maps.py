@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from contconv._grid.ratio import Ratio, Scale, as_ratios
+from contconv._grid.ratio import Ratio
 from contconv._runtime.shapes import Float, Num
 from contconv.functional.conv import continuous_conv
 from contconv.kernels import CubicKernel
@@ -34,10 +34,12 @@ def check_border(maps: Tensor, border: int) -> None:
         )
 
 
-def ratios_of(maps: Tensor, images: Tensor, scale: Scale | None) -> tuple[Ratio, ...]:
+def ratios_of(
+    maps: Tensor, images: Tensor, given: tuple[Ratio, ...] | None
+) -> tuple[Ratio, ...]:
     """By how much the maps move when the images move by a pixel, per axis."""
-    if scale is not None:
-        return as_ratios(scale, 2)
+    if given is not None:
+        return given
     sizes = zip(maps.shape[2:], images.shape[2:], strict=True)
     return tuple(Ratio(*pair) for pair in sizes)
 

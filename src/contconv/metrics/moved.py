@@ -97,7 +97,7 @@ def equivariance(
 
     Example:
         >>> from contconv.metrics import equivariance
-        >>> images = torch.rand(10, 3, 32, 32)
+        >>> images = torch.rand(10, 3, 31, 31)
         >>> blur = torch.nn.Conv2d(3, 8, 3, padding=1, padding_mode="circular")
         >>> found = equivariance(blur, images, (0.5, -3.3))
         >>> bool(found.whole.min() > 0.9999)
@@ -108,12 +108,12 @@ def equivariance(
     """
     check_callable(features, "features")
     views = views_of(images, shift, protocol)
-    scale = None if scale is None else as_ratios(scale, 2)
-    given = None if border is None else as_count(border, "border")
+    given = None if scale is None else as_ratios(scale, 2)
+    border = None if border is None else as_count(border, "border")
     still, moved = (map_of(features, one, 0) for one in (views.still, views.moved))
-    ratios = ratios_of(moved, views.moved, scale)
+    ratios = ratios_of(moved, views.moved, given)
     ways = views.shift * views.shift.new_tensor([up / down for up, down in ratios])
-    border = _usual_border(protocol, ways) if given is None else given
+    border = _usual_border(protocol, ways) if border is None else border
     check_border(still, border)
     with no_autocast(images.device.type):
         exact = fractional_shift(still, ways)

@@ -25,9 +25,14 @@ from training.images import ImageSets
 from training.loop import Recipe, fit
 from training.trainer import Trainer
 
-NAMES = {"pooled": "max-pools", "continuous": "continuous layers"}
+NAMES = {
+    "pooled": "max-pools",
+    "depthwise": "depthwise continuous layers",
+    "continuous": "continuous layers alone",
+}
 HALVINGS = {
     "pooled": speed_networks.pooled,
+    "depthwise": speed_networks.depthwise,
     "continuous": speed_networks.continuous,
 }
 # Published, in 8 epochs, with tests on six views of each image.
@@ -57,7 +62,7 @@ class Config:
     """The networks and their trainings."""
 
     widths: tuple[int, ...] = (64, 256, 256)
-    epochs: tuple[int, ...] = (8, 12)
+    epochs: tuple[int, ...] = (8, 8, 12)
     train_images: int = 50_000
     test_images: int = 10_000
     seeds: int = 3
@@ -65,7 +70,7 @@ class Config:
     rounds: int = 9
 
 
-QUICK = Config((8, 8, 8), (1, 1), 1000, 100, 1, 2, 3)
+QUICK = Config((8, 8, 8), (1, 1, 1), 1000, 100, 1, 2, 3)
 
 
 def run(config: Config) -> dict[str, Any]:

@@ -12,7 +12,7 @@ MOMENTUM = 0.4
 # Filters of 2x2 pixels of 3 colours that whiten, and their negatives.
 WHITENED = 24
 
-# A layer from so many to so many channels, that halves the size.
+# From so many to so many channels, at half the size, normalized and activated.
 Halving = Callable[[int, int], nn.Module]
 
 
@@ -26,7 +26,7 @@ class SpeedNet(nn.Module):
     there.
 
     Args:
-        halving: Makes the first layer of a block.
+        halving: Makes the first part of a block.
         widths: Channels of the blocks.
         classes: How many there are.
     """
@@ -55,9 +55,9 @@ class SpeedNet(nn.Module):
 class _Block(nn.Module):
     def __init__(self, halving: nn.Module, channels: int) -> None:
         super().__init__()
-        self.halving = nn.Sequential(halving, _norm(channels), nn.GELU())
+        self.halving = halving
         self.branch = nn.Sequential(
-            convolution(channels, channels), _norm(channels), nn.GELU()
+            convolution(channels, channels), *_activated(channels)
         )
 
     def forward(self, input: Tensor) -> Tensor:
@@ -65,10 +65,10 @@ class _Block(nn.Module):
         return halved + self.branch(halved)
 
 
-def _norm(channels: int) -> nn.Module:
+def _activated(channels: int) -> tuple[nn.Module, nn.Module]:
     norm = nn.BatchNorm2d(channels, momentum=MOMENTUM)
     norm.weight.requires_grad = False
-    return norm
+    return norm, nn.GELU()
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:
@@ -80,11 +80,29 @@ def convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 def pooled(inputs: int, outputs: int) -> nn.Module:
     """A convolution at the full size, and the greatest of each 2x2 pixels."""
-    return nn.Sequential(convolution(inputs, outputs), nn.MaxPool2d(2))
+    conv = convolution(inputs, outputs)
+    return nn.Sequential(conv, nn.MaxPool2d(2), *_activated(outputs))
+
+
+def depthwise(inputs: int, outputs: int) -> nn.Module:
+    """A convolution at the full size, and a continuous one of each channel."""
+    conv = convolution(inputs, outputs)
+    layer = _continuous(outputs, outputs, groups=outputs)
+    return nn.Sequential(conv, *_activated(outputs), layer)
 
 
 def continuous(inputs: int, outputs: int) -> nn.Module:
-    """A continuous convolution by a half."""
+    """A continuous convolution, which is all that there is."""
+    return nn.Sequential(_continuous(inputs, outputs), *_activated(outputs))
+
+
+def _continuous(inputs: int, outputs: int, groups: int = 1) -> nn.Module:
     return ContinuousConv2d(
-        inputs, outputs, 5, scale=Fraction(1, 2), kernel="spline", bias=False
+        inputs,
+        outputs,
+        5,
+        scale=Fraction(1, 2),
+        kernel="spline",
+        groups=groups,
+        bias=False,
     )

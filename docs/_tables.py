@@ -70,9 +70,8 @@ def alias_free(record: dict[str, Any]) -> list[str]:
     costs, channels = record["result"]["costs"], record["config"]["timed"][1]
     note = "Taps are cheap: with the low-pass filter, a strided 3 x 3 convolution of "
     note += f"{channels} channels takes {costs['multiply_adds']:.1f} times the "
-    note += "multiply-adds. Activations are not: one at twice the pixels takes "
-    note += f"{costs['activation']:.0f} times as long as ReLU of as many values, for "
-    note += "two passes of resizing."
+    note += "multiply-adds. An activation at twice the pixels takes "
+    note += f"{costs['activation']:.2g} times as long as ReLU of as many values."
     return [*found, "", note]
 
 

@@ -25,6 +25,7 @@ ORDER = (
     "ensembles",
     "gradual",
     "learned_scale",
+    "learned_strides",
     "numerators",
     "checkerboard",
     "superres",

@@ -1,17 +1,19 @@
-"""A small run of tables for each pixel, warps and bytes, for `sanitize.py`."""
+"""Tables for each pixel, warps, bytes and activations: a small run of `sanitize.py`."""
 
 import itertools
 
 import torch
+from torch import nn
 
 from contconv import continuous_conv, resize, warp
 from contconv._grid.padding import PADDING_MODES
 from contconv.kernels import CosineKernel, CubicKernel, MLPKernel
+from contconv.nn import AliasFree
 
 
 def run_points() -> int:
     """Forward and backward, on images whose last number is the last of its memory."""
-    return _convolutions() + _warps() + _bytes()
+    return _convolutions() + _warps() + _bytes() + _finer()
 
 
 def _convolutions() -> int:
@@ -85,4 +87,23 @@ def _bytes() -> int:
             image = image.movedim(1, -1).contiguous().movedim(-1, 1)
         resize(image, scale=scale, padding_mode=mode)
         done += 1
+    return done
+
+
+def _finer() -> int:
+    done = 0
+    shapes = ((3, 1), (20, 33), (17, 5, 7), (2, 40, 3), (16, 1, 1))
+    activations = (nn.ReLU(), nn.LeakyReLU(), nn.GELU(), nn.GELU("tanh"), nn.SiLU())
+    for shape, mode, last, dtype in itertools.product(
+        shapes, PADDING_MODES, (False, True), (torch.float32, torch.bfloat16)
+    ):
+        torch.set_num_threads(1 + done % 3)
+        image = torch.randn(2, *shape, dtype=dtype)
+        if last:
+            image = image.movedim(1, -1).contiguous().movedim(-1, 1)
+        for act in (*activations, torch.tanh, torch.sigmoid):
+            layer = AliasFree(act, 2 + done % 2, ndim=len(shape) - 1, padding_mode=mode)
+            own = image.clone().requires_grad_()
+            layer(own).sum().backward()
+            done += 1
     return done

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.measure import alternate
 from contconv import ContinuousConv2d
 from contconv.kernels import BandlimitedKernel, ContinuousKernel, SplineKernel
-from contconv.metrics import fractional_shift
+from contconv.metrics import equivariance
 from contconv.models import BaselineNet
 from contconv.nn import AliasFree
 from contconv.surgery.describe import cost_of
@@ -144,33 +143,17 @@ def seeded(name: str, config: Config, seed: int) -> nn.Sequential:
     return network(name, config.channels)
 
 
-@torch.no_grad()
 def similarities(
     features: Maps, images: Tensor, shifts: tuple[float, ...]
 ) -> dict[str, list[float]]:
     """Of the whole maps and of what varies, for each shift."""
-    still = features(images)
-    over = still.shape[3] / images.shape[3]
     found: dict[str, list[float]] = {"whole": [], "varying": []}
     for shift in shifts:
         # Other directions than those of the pixels' rows, too.
-        way = (shift, 0.618 * shift)
-        moved = features(fractional_shift(images, way))
-        back = fractional_shift(moved, [-over * step for step in way])
-        pair = (still, back)
-        found["whole"].append(alike(*pair))
-        found["varying"].append(alike(*map(without_mean, pair)))
+        alike = equivariance(features, images, (shift, 0.618 * shift))
+        found["whole"].append(alike.whole.mean().item())
+        found["varying"].append(alike.varying.mean().item())
     return found
-
-
-def without_mean(maps: Tensor) -> Tensor:
-    """Maps without the mean of each."""
-    return maps - maps.mean((2, 3), keepdim=True)
-
-
-def alike(still: Tensor, back: Tensor) -> float:
-    """The cosine similarity, a mean over images."""
-    return F.cosine_similarity(still.flatten(1), back.flatten(1)).mean().item()
 
 
 def costs(config: Config) -> dict[str, float]:

@@ -10,6 +10,7 @@ learned is how densely the middle of the image is looked at. All scales grow, on
 often to the bound of 2, and yet most of what good strides gain is not made up for.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,9 +24,12 @@ from contconv import ContinuousConv2d, LearnableScale
 from contconv.nn import scales_of
 from experiments.shared import networks as _networks
 from experiments.shared.networks import mean_and_deviation
+from experiments.shared.spectral_stride import SpectralStride
 from training.batches import Batches, Normalized
 
 Scales = tuple[float, ...]
+
+POOR, LEARNED, GOOD = "fixed, poor", "learned, from poor", "fixed, good"
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,21 @@ def run(config: Config) -> dict[str, Any]:
     zooms = [
         found_zoom(zoom, config.zoom_steps) for zoom in track(config.zooms, "zoom")
     ]
+    return {"zooms": zooms, "runs": trained(config, "")}
+
+
+def trained(config: Config, family: str) -> list[dict[str, Any]]:
+    """The three ways to train, with every seed, for layers of a family."""
     ways = {
-        "fixed, poor": (config.poor, False),
-        "learned, from poor": (config.poor, True),
-        "fixed, good": (config.good, False),
+        POOR: (config.poor, False),
+        LEARNED: (config.poor, True),
+        GOOD: (config.good, False),
     }
     cases = [(way, seed) for way in ways for seed in range(config.seeds)]
-    runs = [
-        {"way": way, "seed": seed, **_trained(config, *ways[way], seed)}
+    return [
+        {"way": way, "seed": seed, **_trained(config, family, *ways[way], seed)}
         for way, seed in track(cases, "training")
     ]
-    return {"zooms": zooms, "runs": runs}
 
 
 def found_zoom(zoom: tuple[float, float], steps: int) -> dict[str, Any]:
@@ -108,13 +116,15 @@ def found_zoom(zoom: tuple[float, float], steps: int) -> dict[str, Any]:
 class Classifier(nn.Module):
     """Continuous layers with batch normalization, the mean of pixels, a linear one."""
 
-    def __init__(self, channels: tuple[int, ...], scales: Scales, learns: bool) -> None:
+    def __init__(
+        self, family: str, channels: tuple[int, ...], scales: Scales, learns: bool
+    ) -> None:
         super().__init__()
-        layers, before = [], 3
+        layers: list[nn.Module] = []
+        before = 3
         for after, scale in zip(channels, scales, strict=True):
-            own = LearnableScale((scale, scale), most=2.0) if learns else scale
-            conv = ContinuousConv2d(before, after, 5, scale=own, kernel="spline")
-            layers += [conv, nn.BatchNorm2d(after), nn.ReLU()]
+            layers += shrinking(family, before, after, scale, learns)
+            layers += [nn.BatchNorm2d(after), nn.ReLU()]
             before = after
         self.features, self.last = nn.Sequential(*layers), nn.Linear(before, 10)
 
@@ -123,10 +133,24 @@ class Classifier(nn.Module):
         return self.last(self.features(images).mean((2, 3)))
 
 
-def _trained(config: Config, scales: Scales, learns: bool, seed: int) -> dict[str, Any]:
+def shrinking(
+    family: str, before: int, after: int, scale: float, learns: bool
+) -> list[nn.Module]:
+    """A layer of a scale that may be learned, and what its family puts behind it."""
+    options: dict[str, Any] = {"kernel": "spline", "antialias": family == "antialias"}
+    if family == "spectral":
+        pool = SpectralStride(scale, learns)
+        return [ContinuousConv2d(before, after, 5, scale=1, **options), pool]
+    own = LearnableScale((scale, scale), most=2.0) if learns else scale
+    return [ContinuousConv2d(before, after, 5, scale=own, **options)]
+
+
+def _trained(
+    config: Config, family: str, scales: Scales, learns: bool, seed: int
+) -> dict[str, Any]:
     """Accuracy and scales after each epoch."""
     torch.manual_seed(seed)
-    model = Classifier(config.channels, scales, learns)
+    model = Classifier(family, config.channels, scales, learns)
     sets = _networks.parts("cifar10", config.train_images, config.test_images)
     device = torch.device("cpu")
     train = Normalized(sets.train, sets.train, device)
@@ -146,14 +170,23 @@ def _trained(config: Config, scales: Scales, learns: bool, seed: int) -> dict[st
             optimizer.step()
             plan.step()
         accuracy.append(_accuracy(model, test))
-        way.append([[float(s) for s in scale] for scale in scales_of(model)])
+        way.append(_scales(model))
     return {"accuracy": accuracy, "scales": way}
+
+
+def _scales(model: nn.Module) -> list[list[float]]:
+    """Of each layer that shrinks."""
+    own = [m for m in model.modules() if isinstance(m, SpectralStride)]
+    if own:
+        return [m.learnable_scale().tolist() for m in own]
+    return [[float(s) for s in scale] for scale in scales_of(model)]
 
 
 def _groups(model: nn.Module, config: Config) -> list[dict[str, Any]]:
     """The scales learn faster than the rest."""
-    scales = [p for n, p in model.named_parameters() if "learnable_scale" in n]
-    others = [p for n, p in model.named_parameters() if "learnable_scale" not in n]
+    named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    scales = [p for n, p in named if "learnable_scale" in n]
+    others = [p for n, p in named if "learnable_scale" not in n]
     own = [{"params": scales, "weight_decay": 0.0}] if scales else []
     return [{"params": others, "weight_decay": 0.05}, *own]
 
@@ -172,7 +205,7 @@ def check(result: dict[str, Any]) -> None:
     """Every zoom is found to 1 %; with learned scales more is right than with poor."""
     assert worst_zoom(result) < 0.01
     if len(result["runs"]) > len(ways(result)):
-        assert final(result, "learned, from poor") > final(result, "fixed, poor")
+        assert final(result, LEARNED) > final(result, POOR)
 
 
 def worst_zoom(result: dict[str, Any]) -> float:
@@ -199,13 +232,19 @@ def final(result: dict[str, Any], way: str) -> float:
     return mean_and_deviation(last(result, way))[0]
 
 
+def mended(result: dict[str, Any]) -> float:
+    """The share of what poor scales cost that learning makes up for."""
+    poor, learned, good = (final(result, way) for way in (POOR, LEARNED, GOOD))
+    return (learned - poor) / (good - poor) if good != poor else math.nan
+
+
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The rows of the table."""
     text = {
         way: "{:.1f} ± {:.1f} %".format(*mean_and_deviation(last(result, way)))
         for way in ways(result)
     }
-    learned = [r for r in result["runs"] if r["way"] == "learned, from poor"]
+    learned = [r for r in result["runs"] if r["way"] == LEARNED]
     first = ", ".join(f"{sum(s) / 2:.2f}" for s in learned[0]["scales"][-1])
     return [
         (
@@ -239,7 +278,7 @@ def plot(record: dict[str, Any], figure: Path) -> None:
     zooms.set(xlabel="horizontal scale", ylabel="vertical scale")
     zooms.set_title("From 1, to the zoom (ring)", size=10)
     for row in result["runs"]:
-        if row["way"] == "learned, from poor":
+        if row["way"] == LEARNED:
             way = torch.tensor([record["config"]["poor"]]).T
             found = torch.tensor(row["scales"]).mean(2).T
             for i, line in enumerate(torch.cat([way, found], 1)):

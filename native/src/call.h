@@ -71,6 +71,7 @@ struct PixelwiseKernels;  // call_pixelwise.h
 struct Warp;              // call_warp.h
 struct WarpGradients;
 struct Bytes;             // call_bytes.h
+struct FinerKernels;      // call_finer.h
 
 // What one instruction set offers. Scratch is of `*_scratch` bytes, 64-byte aligned and
 // once set to zero; SIZE_MAX bytes if no machine could hold it.
@@ -99,6 +100,7 @@ struct Kernels {
   void (*warp_gradients)(const WarpGradients& s, int64_t begin, int64_t end, void* scratch);
   size_t (*bytes_scratch)(const Bytes& s);
   void (*bytes)(const Bytes& s, int64_t begin, int64_t end, void* scratch);
+  const FinerKernels* finer;
 };
 
 }  // namespace contconv

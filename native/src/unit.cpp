@@ -3,6 +3,7 @@
 #include "bytes.h"
 #include "depthwise.h"
 #include "depthwise_gradient.h"
+#include "finer.h"
 #include "forward.h"
 #include "head_gradient.h"
 #include "pack.h"
@@ -192,6 +193,10 @@ static void bytes(const Bytes& s, int64_t begin, int64_t end, void* scratch) {
   (s.fills ? run_worker<BytesAcross, Bytes> : run_worker<BytesAlong, Bytes>)(s, begin, end, scratch);
 }
 
+static const FinerKernels finer_kernels{
+    typed_scratch<FinerForward, Finer>, run_typed<FinerForward, Finer>,
+    typed_scratch<FinerBackward, Finer>, run_typed<FinerBackward, Finer>};
+
 #define NAME_OF(isa) #isa
 #define NAME(isa) NAME_OF(isa)
 
@@ -209,7 +214,8 @@ const Kernels kernels{
     run_typed<TableGradients, TableSums>,
     &pixelwise_kernels, warp_scratch, warp,
     warp_gradients_scratch, warp_gradients,
-    bytes_scratch,      bytes};
+    bytes_scratch,      bytes,
+    &finer_kernels};
 
 }  // namespace CONTCONV_ISA
 }  // namespace contconv

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from contconv.metrics import (
     centroid,
     class_consistency,
     drift,
+    equivariance,
     fractional_shift,
+    same_class,
     shift_equivariance,
 )
 
@@ -100,6 +101,26 @@ FRACTIONAL: dict[str, tuple[dict[str, Any], str]] = {
     "inf": ({"shift": torch.tensor([0, math.inf])}, "ValueError: shift must be finite"),
 }
 MASS = "ValueError: {} must have mass: a sum of pixels that is finite and not zero"
+MOVED = {k: v for k, v in EQUIVARIANCE.items() if k not in SHARED} | {
+    "images": ({"images": IMAGES[0]}, SHAPE + "pixel, got (2, 8, 6)"),
+    "protocol": (
+        {"protocol": "cyclic"},
+        "ValueError: protocol must be one of 'circular', 'fractional', 'crop', 'paper',"
+        " got 'cyclic'",
+    ),
+    "parts": (
+        {"shift": 0.5},
+        "ValueError: shift must be of whole pixels for 'paper'; parts of pixels are fo",
+    ),
+    "far": (
+        {"shift": (0, -6)},
+        "ValueError: shift must be less than the height and the width of the images",
+    ),
+    "shape": FRACTIONAL["shape"],
+}
+SAME = {k: v for k, v in CONSISTENCY.items() if k not in SHARED} | {
+    k: MOVED[k] for k in ("images", "protocol", "parts", "far", "shape")
+}
 CENTROID: dict[str, tuple[dict[str, Any], str]] = {
     "dtype": ({"images": IMAGES.long()}, FLOAT.format("images")),
     "axes": (
@@ -140,17 +161,22 @@ DRIFT: dict[str, tuple[dict[str, Any], str]] = {
         MASS.format("the output of step 1"),
     ),
 }
-DEFAULTS: dict[Callable[..., Tensor], dict[str, Any]] = {
+PAPER = {"protocol": "paper"}
+DEFAULTS: dict[Callable[..., Any], dict[str, Any]] = {
     shift_equivariance: {"features": MAPS, "images": IMAGES, "max_shift": 2},
     class_consistency: {"model": SCORES, "images": IMAGES, "max_shift": 2},
     fractional_shift: {"images": IMAGES, "shift": 0.5},
+    equivariance: {"features": MAPS, "images": IMAGES, "shift": 1, **PAPER},
+    same_class: {"model": SCORES, "images": IMAGES, "shift": 1, **PAPER},
     centroid: {"images": IMAGES},
     drift: {"operator": MAPS, "image": IMAGES[:1], "steps": 2},
 }
 REFUSALS = {
     f"{metric.__name__}: {name}": (metric, given, expected)
     for metric, cases in zip(
-        DEFAULTS, [EQUIVARIANCE, CONSISTENCY, FRACTIONAL, CENTROID, DRIFT], strict=True
+        DEFAULTS,
+        [EQUIVARIANCE, CONSISTENCY, FRACTIONAL, MOVED, SAME, CENTROID, DRIFT],
+        strict=True,
     )
     for name, (given, expected) in cases.items()
 }

@@ -1,5 +1,7 @@
 """AliasFree: an activation's new frequencies do not depend on where the pixels lie."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -54,6 +56,15 @@ def test_one_and_three_axes_and_what_has_none():
     assert AliasFree(torch.tanh, ndim=3)(volume).shape == volume.shape
     row = torch.randn(4, 10)
     assert torch.equal(AliasFree(nn.ReLU())(row), row.relu())
+
+
+@pytest.mark.plain
+@pytest.mark.filterwarnings("ignore")  # those of torch.jit
+def test_traced():
+    """Sizes are tensors there."""
+    layer, input = AliasFree(nn.ReLU(), 3), torch.randn(1, 2, 7, 6)
+    traced: Any = torch.jit.trace(layer, input)
+    torch.testing.assert_close(traced(input), layer(input))
 
 
 def test_a_constant():

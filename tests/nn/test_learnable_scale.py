@@ -12,15 +12,17 @@ from contconv import ContinuousConv1d, ContinuousConv2d, LearnableScale, using_s
 from contconv.nn import scales_of
 
 
+@pytest.mark.parametrize("antialias", [False, True])
 @pytest.mark.parametrize("padding", [None, 1])
 @pytest.mark.parametrize("size", [None, (5, 9)])
 @pytest.mark.parametrize("scale", [0.5, (0.7, 1.3), (2.0, 0.25)])
-def test_is_the_fixed_scale(scale, size, padding):
+def test_is_the_fixed_scale(scale, size, padding, antialias):
     """The grid of whole numbers is the oracle.
 
     Splines, which are zero at the edge of their support: what lies on it is rounded.
     """
     options = {"size": size, "padding": padding, "kernel": "spline"}
+    options["antialias"] = antialias
     fixed = ContinuousConv2d(2, 3, 5, scale=scale, **options).double()
     own = LearnableScale(scale, dtype=torch.float64)
     learned = ContinuousConv2d(2, 3, 5, scale=own, **options).double()
@@ -31,9 +33,11 @@ def test_is_the_fixed_scale(scale, size, padding):
     assert learned.explain(image).output_shape == fixed(image).shape
 
 
-def test_gradient():
+@pytest.mark.parametrize("antialias", [False, True])
+def test_gradient(antialias):
     own = LearnableScale((0.71, 1.33))
-    layer = ContinuousConv2d(1, 1, 5, scale=own, size=(6, 9), kernel="spline")
+    options = {"size": (6, 9), "kernel": "spline", "antialias": antialias}
+    layer = ContinuousConv2d(1, 1, 5, scale=own, **options)
     layer, image = layer.double(), torch.rand(1, 1, 8, 7, dtype=torch.float64)
     scale = layer.learnable_scale
     assert scale is not None
@@ -110,12 +114,31 @@ def test_saved_and_loaded():
             "one for each of the 2 axes, got 3",
         ),
         (
-            lambda: ContinuousConv2d(1, 1, 3, scale=LearnableScale(1), antialias=True),
+            lambda: ContinuousConv2d(
+                *(1, 1, 3), scale=LearnableScale(1e-6, least=1e-9), antialias=True
+            )(torch.rand(1, 8, 8)),
             ValueError,
-            "no antialias; leave it out",
+            r"stretches the kernel by 1e\+06 along axis 0, which has 8 pixels",
         ),
     ],
 )
 def test_bad_input(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+def test_the_engines_agree_on_a_stretched_kernel():
+    """In output and gradients, by single precision and by any kernel."""
+    for kernel in ("spline", "mlp"):
+        found = []
+        for engine in ("reference", "factored", "auto"):
+            torch.manual_seed(0)
+            options = {"kernel": kernel, "antialias": True, "engine": engine}
+            own = LearnableScale((0.31, 0.62))
+            layer = ContinuousConv2d(3, 4, 3, scale=own, **options)
+            image = torch.rand(2, 3, 14, 13)
+            out = layer(image)
+            gradients = torch.autograd.grad(out.square().sum(), [*layer.parameters()])
+            found.append([out, *gradients])
+        for one in found[1:]:
+            torch.testing.assert_close(one, found[0], rtol=1e-3, atol=1e-3)

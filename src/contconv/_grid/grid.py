@@ -82,6 +82,8 @@ class PointGrid:
     in_shape: tuple[int, ...]
     support: tuple[int, ...]
     padding_mode: str
+    # How many times as wide the kernel is, per axis: antialias of a scale that learns.
+    stretch: Float[Tensor, " ndim"] | None = None
 
     @property
     def out_shape(self) -> tuple[int, ...]:
@@ -96,7 +98,7 @@ class PointGrid:
     @property
     def taps(self) -> int:
         """The most input pixels under the kernel, for any output pixel."""
-        return prod([width + 1 for width in self.support])
+        return prod(self._counts())
 
     def neighbors(
         self,
@@ -108,17 +110,26 @@ class PointGrid:
         ndim = len(self.in_shape)
         points = self.points[:, rows].flatten(1, -2)
         per_axis = []
-        for i, (in_size, width) in enumerate(
-            zip(self.in_shape, self.support, strict=True)
-        ):
+        for i, count in enumerate(self._counts()):
             shape = [*points.shape[:2], *[1] * ndim]
-            shape[2 + i] = width + 1
-            source, distance, weight = point_taps(
-                points[..., i], in_size, width, self.padding_mode
-            )
+            shape[2 + i] = count
+            source, distance, weight = self.axis_taps(points[..., i], i)
             taps = (source, distance.to(dtype), weight.to(dtype))
             per_axis.append(Taps(*(values.view(shape) for values in taps)))
         return _outer(per_axis, self.in_shape, (*points.shape[:2], self.taps))
+
+    def axis_taps(self, position: Float[Tensor, "*out"], i: int) -> Taps:
+        """The taps around positions on axis ``i``."""
+        stretch = None if self.stretch is None else self.stretch[i]
+        size, width = self.in_shape[i], self.support[i]
+        return point_taps(position, size, width, self.padding_mode, stretch)
+
+    def _counts(self) -> list[int]:
+        """The most taps of each axis."""
+        if self.stretch is None:
+            return [width + 1 for width in self.support]
+        pairs = zip(self.support, self.stretch.detach(), strict=True)
+        return [math.ceil(float(width * times)) + 1 for width, times in pairs]
 
 
 Grid: TypeAlias = AxisGrid | PointGrid

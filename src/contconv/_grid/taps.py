@@ -1,5 +1,6 @@
 """Taps: the input pixels under the kernel along one axis."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -54,21 +55,34 @@ def weigh(
 
 
 def point_taps(
-    position: Float[Tensor, "*out"], in_size: int, support: int, padding_mode: str
+    position: Float[Tensor, "*out"],
+    in_size: int,
+    support: int,
+    padding_mode: str,
+    stretch: Float[Tensor, ""] | None = None,
 ) -> Taps:
-    """The taps around any positions on an axis, in pixels; gradients flow to them."""
-    tap = torch.arange(support + 1, device=position.device)
+    """The taps around any positions on an axis, in pixels; gradients flow to them.
+
+    And to the stretch of the kernel, where there is one, of 1 or more: distances are in
+    the kernel's own pixels, and weights are divided by it.
+    """
+    reach: float | Tensor = support / 2
+    if stretch is not None:
+        reach = stretch.detach() * support / 2
+    tap = torch.arange(math.ceil(2 * float(reach)) + 1, device=position.device)
     with torch.no_grad():
-        first = torch.ceil(position - support / 2)
+        first = torch.ceil(position - reach)
         # What no int64 can hold has no neighbors: its distance is infinite or NaN.
         first = torch.nan_to_num(first, 0.0, 0.0, 0.0).clamp(-(2.0**62), 2.0**62)
         pixel = first.long()[..., None] + tap
     # Not g_n - m: far from the image, m has more digits than a float32.
     distance = (position - first)[..., None] - tap
     with torch.no_grad():
-        edge = support / 2 - distance.abs()
+        edge = reach - distance.abs()
         weight = (edge.sign() + 1) / 2 + 0 * edge  # NaN where the position is none
         pixel = _within(pixel, weight)
+    if stretch is not None:
+        distance, weight = distance / stretch, weight / stretch
     return _padded(pixel, distance, weight, in_size, padding_mode)
 
 

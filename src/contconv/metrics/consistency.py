@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from contconv._runtime.shapes import Float, no_type_check
+from contconv._runtime.shapes import Float, Int, no_type_check
 from contconv.metrics.checks import check_output
 from contconv.metrics.shifts import check_call, random_shifts, shifted
 
@@ -64,12 +64,19 @@ def class_consistency(
     classes = []
     for _ in range(2):
         shifts = random_shifts(images, max_shift, generator)
-        scores = model(shifted(images, shifts, padding_mode))
-        check_output(scores, "scores", ("classes",), images)
-        if scores.isnan().any():
-            raise ValueError(
-                "scores must be numbers, got NaN for "
-                f"{int(scores.isnan().any(1).sum())} of {len(images)} images"
-            )
-        classes.append(scores.argmax(1))
+        classes.append(classes_of(model, shifted(images, shifts, padding_mode)))
     return (classes[0] == classes[1]).float()
+
+
+def classes_of(
+    model: Callable[[Tensor], Tensor], images: Float[Tensor, "n c h w"]
+) -> Int[Tensor, " n"]:
+    """The class of each image with the highest score."""
+    scores = model(images)
+    check_output(scores, "scores", ("classes",), images)
+    if scores.isnan().any():
+        raise ValueError(
+            "scores must be numbers, got NaN for "
+            f"{int(scores.isnan().any(1).sum())} of {len(images)} images"
+        )
+    return scores.argmax(1)

@@ -3,16 +3,13 @@
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from contconv._grid.ratio import Ratio, Scale, as_ratios
+from contconv._grid.ratio import Scale, as_ratios
 from contconv._runtime.arguments import as_count
 from contconv._runtime.autocast import no_autocast
-from contconv._runtime.shapes import Float, Int, no_type_check
-from contconv.functional.conv import continuous_conv
-from contconv.kernels import CubicKernel
-from contconv.metrics.checks import check_output
+from contconv._runtime.shapes import Float, no_type_check
+from contconv.metrics.maps import cosine, cut, map_of, moved_back, ratios_of
 from contconv.metrics.shifts import check_call, random_shifts, shifted
 
 
@@ -86,67 +83,11 @@ def shift_equivariance(
     """
     max_shift = check_call(features, "features", images, max_shift, padding_mode)
     border = as_count(border, "border")
-    ratios = None if scale is None else as_ratios(scale, 2)
+    given = None if scale is None else as_ratios(scale, 2)
     shifts = random_shifts(images, max_shift, generator)
-    still = _map_of(features, images, border)
-    moved = _map_of(features, shifted(images, shifts, padding_mode), border)
-    if ratios is None:
-        sizes = zip(moved.shape[2:], images.shape[2:], strict=True)
-        ratios = tuple(Ratio(*pair) for pair in sizes)
+    still = map_of(features, images, border)
+    moved = map_of(features, shifted(images, shifts, padding_mode), border)
+    ratios = ratios_of(moved, images, given)
     with no_autocast(images.device.type):
-        back = _moved_back(moved, shifts, ratios, padding_mode)
-        pair = (_cut(still, border).flatten(1), _cut(back, border).flatten(1))
-        tiny = torch.finfo(back.dtype).tiny
-        return F.cosine_similarity(*pair, eps=tiny)
-
-
-def _map_of(
-    features: Callable[[Tensor], Tensor], images: Tensor, border: int
-) -> Tensor:
-    """The feature maps, checked, in float32 at least."""
-    found = features(images)
-    check_output(found, "feature maps", ("d", "height", "width"), images)
-    if min(found.shape[2:]) <= 2 * border:
-        raise ValueError(
-            f"feature maps must be more than {2 * border} pixels wide for a border of "
-            f"{border}, got {tuple(found.shape[2:])}; pass a smaller border or larger "
-            "images"
-        )
-    return found.to(torch.promote_types(found.dtype, torch.float32))
-
-
-def _cut(maps: Float[Tensor, "n d h w"], border: int) -> Float[Tensor, "n d _ _"]:
-    """The maps without their borders."""
-    height, width = maps.shape[2:]
-    return maps[..., border : height - border, border : width - border]
-
-
-def _moved_back(
-    maps: Float[Tensor, "n d h w"],
-    shifts: Int[Tensor, "n 2"],
-    ratios: tuple[Ratio, ...],
-    padding_mode: str,
-) -> Float[Tensor, "n d h w"]:
-    """The maps as they were before the shift of the images, by cubic interpolation."""
-    # One matrix for each image and axis. To give `points` to the maps themselves would
-    # evaluate the kernel anew for every channel: 15 s in place of 0.04 s, for 128 maps
-    # of 256 channels and 8 x 8 pixels.
-    weights = []
-    for axis, (up, down) in enumerate(ratios):
-        ways = (shifts[:, axis] * up).to(maps.dtype) / down
-        weights.append(_interpolation(ways, maps.shape[2 + axis], padding_mode))
-    return torch.einsum("ndkl,kni,lnj->ndij", maps, *weights)
-
-
-def _interpolation(
-    ways: Float[Tensor, " n"], size: int, padding_mode: str
-) -> Float[Tensor, "size n size"]:
-    """The weights of each pixel of a line in the lines that are moved back."""
-    line = torch.arange(size, dtype=ways.dtype, device=ways.device)
-    weights = continuous_conv(
-        torch.eye(size, dtype=ways.dtype, device=ways.device),
-        CubicKernel(ndim=1).to(ways.device),
-        points=(line + ways[:, None]).reshape(-1, 1),
-        padding_mode=padding_mode,
-    )
-    return weights.view(size, len(ways), size)
+        back = moved_back(moved, shifts, ratios, padding_mode)
+        return cosine(cut(still, border), cut(back, border))

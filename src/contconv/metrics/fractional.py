@@ -53,7 +53,7 @@ def fractional_shift(
         True
     """
     check_images(images)
-    y, x = _as_shifts(shift, images).unbind(1)
+    y, x = as_shifts(shift, images).unbind(1)
     height, width = images.shape[2:]
     pixels = images.to(torch.promote_types(images.dtype, torch.float32))
     spectrum = torch.fft.rfft2(pixels)
@@ -70,7 +70,7 @@ def _phases(shift: Float[Tensor, " n"], size: int) -> Tensor:
     return torch.complex(angle.cos(), -angle.sin() * (frequency != -size / 2))
 
 
-def _as_shifts(shift: Any, images: Tensor) -> Tensor:
+def as_shifts(shift: Any, images: Tensor) -> Tensor:
     """The shifts as ``[n, 2]`` or ``[1, 2]`` in float64, or the error."""
     if not isinstance(shift, Tensor):
         shift = _as_pair(shift)

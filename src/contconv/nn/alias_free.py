@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from contconv._grid.padding import check_padding_mode
 from contconv._runtime.arguments import as_whole, check_callable
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.functional.resize import resize
+from contconv.functional.finer import Sampling, activated_finer
 from contconv.kernels.sinc import SincKernel
 
 # Pixels of the windows, and the share of what the pixels hold that is let through on
@@ -24,6 +24,10 @@ class AliasFree(nn.Module):
     features are enlarged, activated, low-passed and made small again, both by
     `contconv.resize` with a windowed sinc (Karras et al., 2021, "Alias-Free Generative
     Adversarial Networks"). A polynomial of degree ``up`` has no other frequencies left.
+
+    On the CPU the library of contconv-native does all of it at once, for ReLU, leaky
+    ReLU, GELU, SiLU, tanh and the sigmoid, as modules without hooks or as functions of
+    torch, of one or two axes.
 
     Args:
         activation: Acts on each value alone: ``nn.ReLU()``, ``torch.tanh``, ...
@@ -64,11 +68,8 @@ class AliasFree(nn.Module):
         """The activation of features ``[n, c, *spatial]``, of the same shape."""
         if input.ndim != self.ndim + 2:
             return self.activation(input)
-        pad = self.padding_mode
-        fine = resize(input, scale=self.up, kernel=self.finer, padding_mode=pad)
-        active = self.activation(fine)
-        size = input.shape[2:]
-        return resize(active, size=size, kernel=self.back, padding_mode=pad)
+        sampling = Sampling(self.up, self.finer, self.back, self.padding_mode)
+        return activated_finer(input, self.activation, sampling)
 
     def extra_repr(self) -> str:
         """How much finer, as `repr` shows it."""

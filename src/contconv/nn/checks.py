@@ -4,16 +4,6 @@ from typing import Any
 
 from contconv.functional.checks import check_kernel
 from contconv.kernels import ContinuousKernel
-from contconv.nn.learnable_scale import LearnableScale
-
-
-def check_learnable(scale: LearnableScale, ndim: int, antialias: bool) -> None:
-    """Raise unless a scale that is learned suits its layer."""
-    if antialias:
-        raise ValueError(
-            "a learnable scale samples at points, which have no antialias; leave it out"
-        )
-    scale.per_axis(ndim)  # one number, or one for each axis
 
 
 def check_layer_kernel(

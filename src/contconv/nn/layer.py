@@ -23,7 +23,7 @@ from contconv.functional.explanation import Explanation
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.head import check_channels
 from contconv.kernels.names import learned_kernel
-from contconv.nn.checks import check_layer_kernel, check_learnable
+from contconv.nn.checks import check_layer_kernel
 from contconv.nn.coverage import warn_if_few
 from contconv.nn.learnable_scale import LearnableScale
 
@@ -65,7 +65,7 @@ class ContinuousConv(nn.Module):
         self.placements = as_placements(padding, self.kernel_size, align)
         self.learnable_scale: LearnableScale | None = None
         if isinstance(scale, LearnableScale):
-            check_learnable(scale, self.ndim, antialias)
+            scale.per_axis(self.ndim)  # one number, or one for each axis
             self.learnable_scale, scale = scale, None
         self.scale, self.size = scale, size
         self.groups, self.padding_mode = groups, padding_mode
@@ -169,12 +169,15 @@ class ContinuousConv(nn.Module):
 
     def _call(self, input: Any, scale: Any, size: Any, points: Any) -> Call:
         """The call with these arguments; at the layer's own scale and size if None."""
+        stretch = None
         if scale is None and size is None and points is None:
             scale, size = self._ratios, self._size
             if scale is None and self.learnable_scale is not None:
                 in_shape = input.shape[-self.ndim :]
                 points = self.learnable_scale.points(in_shape, size, self.placements)
                 size = None
+                if self.antialias:
+                    stretch = self.learnable_scale.stretch(in_shape)
         return as_call(
             input,
             self.kernel,
@@ -185,8 +188,9 @@ class ContinuousConv(nn.Module):
             groups=self.groups,
             padding=None if points is not None else self.placements,
             padding_mode=self.padding_mode,
-            antialias=self.antialias,
+            antialias=self.antialias and stretch is None,
             engine=self.engine,
+            stretch=stretch,
         )
 
     def _warn_if_few(self, grid: Grid) -> None:

@@ -12,6 +12,9 @@ from contconv._grid.ratio import Scale, as_ratio, as_ratios
 from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
 
+# More than any kernel is stretched in earnest.
+_MOST_STRETCH = 256
+
 
 class LearnableScale(nn.Module):
     r"""A scale that a layer learns, along with its kernel.
@@ -23,6 +26,10 @@ class LearnableScale(nn.Module):
     the gradient goes by way of the distances. The number of output pixels is the
     layer's ``size``, or ``ceil(s * in)``, which has no gradient. The logarithm of the
     scale is what is learned: halving and doubling are as far.
+
+    With ``antialias=True`` the layer's kernel is as wide as the scale wants, and the
+    gradient knows how: features of a scale that is too low are blurred, and not merely
+    far apart.
 
     A kernel that is zero at the edge of its support, as ``"spline"`` is, suits it best:
     where another's pixels come and go, its output jumps, of which no gradient knows.
@@ -125,6 +132,23 @@ class LearnableScale(nn.Module):
             for i in range(axes)
         ]
         return torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
+
+    def stretch(self, in_shape: Sequence[int]) -> Float[Tensor, " axes"]:
+        """How many times as wide antialias makes the kernel, for each axis.
+
+        Raises:
+            ValueError: If that is far more than an image of this shape has pixels.
+        """
+        stretch = (1 / self.per_axis(len(in_shape))).clamp(min=1)
+        pairs = zip(stretch.detach().tolist(), in_shape, strict=True)
+        for i, (times, size) in enumerate(pairs):
+            if times > max(_MOST_STRETCH, 8 * size):
+                raise ValueError(
+                    f"antialias stretches the kernel by {times:.3g} along axis {i}, "
+                    f"which has {size} pixels; raise the least scale, or leave out "
+                    "antialias"
+                )
+        return stretch
 
     def per_axis(self, axes: int) -> Float[Tensor, " axes"]:
         """The scale once for each axis, or ValueError if it is for others."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid, PointGrid
 from contconv._grid.padding import is_source, source_index
-from contconv._grid.taps import point_taps, weigh
+from contconv._grid.taps import weigh
 from contconv._runtime.cache import cached, cached_by_parameters
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Problem
@@ -173,8 +173,8 @@ def _products(
     """Of a basis per axis: fewer values than at all taps."""
     points = grid.points[:, rows].flatten(0, -2)
     source, table = torch.zeros(1, 1, dtype=torch.int64), points.new_ones(1, 1, 1)
-    for i, (size, width) in enumerate(zip(grid.in_shape, grid.support, strict=True)):
-        own, distance, weight = point_taps(points[:, i], size, width, grid.padding_mode)
+    for i, size in enumerate(grid.in_shape):
+        own, distance, weight = grid.axis_taps(points[:, i], i)
         values = kernel.axis_basis(distance.float(), i) * weight.float()[..., None]
         own = torch.where(weight == 0, -1, own)
         both = source[:, :, None] * size + own[:, None]

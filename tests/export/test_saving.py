@@ -34,8 +34,8 @@ from contconv.kernels import (
     SplineKernel,
 )
 from contconv.models import BaselineNet, CCNet, SuperResolutionNet
-from contconv.models.superres import network as superres
-from contconv.models.superres.trained import WeightsError
+from contconv.models import superres
+from contconv.models.superres import WeightsError
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float
 from contconv.engines.native.library import takes
 from contconv.functional.resize import resize
-from contconv.functional.resize_in_library import planned
+from contconv.functional.resize_in_library import planned_floats
 from contconv.kernels.sinc import SincKernel
 
 Activation = Callable[[Tensor], Tensor]
@@ -146,7 +146,7 @@ def _new_tables(shape: tuple[int, ...], sampling: Sampling) -> tuple[Tensor, ...
     for kernel, before, size in ((finer, shape, fine), (back, fine, shape)):
         places = as_placements(None, kernel.kernel_size, "center")
         axes = resized_axes(before, kernel.kernel_size, None, size, True, places)
-        tables += planned(kernel, axes, modes, copied).tables[2:]
+        tables += planned_floats(kernel, axes, modes, copied).tables[2:]
     return tuple(tables)
 
 

@@ -58,8 +58,17 @@ def planned(
     dtype: torch.dtype,
 ) -> AnyPlan | None:
     """The plan of axes with these padding modes; some take one pixel for each."""
-    if dtype == torch.uint8:
-        return planned_bytes(kernel, axes, modes, copied)
+    make = planned_bytes if dtype == torch.uint8 else planned_floats
+    return make(kernel, axes, modes, copied)
+
+
+def planned_floats(
+    kernel: SeparableKernel,
+    axes: tuple[Axis, ...],
+    modes: Sequence[str],
+    copied: Sequence[bool],
+) -> Plan:
+    """As `planned`, for images of floats."""
     none = torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1, 1)
     tables = [one for _ in range(3 - len(axes)) for one in none]
     for i, (axis, mode, copies) in enumerate(zip(axes, modes, copied, strict=True)):

@@ -27,6 +27,11 @@ def as_kernel(kernel: Any, input: Any) -> ContinuousKernel:
             f"input must be a tensor, got {type(input).__name__}; convert it first, "
             "for instance with torch.as_tensor"
         )
+    if input.is_nested:
+        raise TypeError(
+            "input must be a dense tensor, got a nested one; call once for each of "
+            "input.unbind()"
+        )
     if input.layout is not torch.strided:
         raise TypeError(
             f"input must be a dense tensor, got one of layout {input.layout}; convert "

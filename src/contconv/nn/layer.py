@@ -161,7 +161,7 @@ class ContinuousConv(nn.Module):
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
         if isinstance(input, fx.Proxy):
-            return _as_leaf(self, input, scale=scale, size=size, points=points)  # type: ignore
+            return as_leaf(self, input, scale=scale, size=size, points=points)  # type: ignore
         call = self._call(input, scale, size, points)
         if scale is None and size is None and points is None:
             self._warn_if_few(call.grid)
@@ -223,6 +223,13 @@ class ContinuousConv(nn.Module):
         at = stand_in(points, self.kernel, torch.float32)
         return self._call(stand_in(input, self.kernel), scale, size, at)
 
+    def __prepare_scriptable__(self) -> Any:
+        """Raise where torch.jit.script asks for a part that it can compile."""
+        raise NotImplementedError(
+            f"torch.jit.script cannot compile a {type(self).__name__}; take "
+            "torch.jit.trace, torch.compile or torch.export"
+        )
+
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""
         channels = f"{self.in_channels}, {self.out_channels}"
@@ -246,7 +253,7 @@ class ContinuousConv(nn.Module):
         return ", ".join(parts)
 
 
-def _as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy:
+def as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy:
     """A step of the graph that torch.fx makes of a network: the layer, as it is."""
     path = input.tracer.path_of_module(layer)  # type: ignore
     if not path:

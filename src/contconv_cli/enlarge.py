@@ -82,6 +82,8 @@ def enlarger(
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if where == "cuda" and share.count > 1:
         where = f"cuda:{share.local}"
+    if where.partition(":")[0] == "meta":
+        raise SetupError(f"device {where} cannot be used: it computes no numbers")
     try:
         net = load(model, where).requires_grad_(False)
     except WeightsError as error:

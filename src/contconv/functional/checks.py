@@ -162,6 +162,11 @@ def _check_dtype(input: Tensor, kernel: ContinuousKernel) -> None:
             f"input must be a floating-point tensor, got {input.dtype}; convert it "
             f"first, for instance {way}"
         )
+    if kernel.head.is_meta and not input.is_meta and kernel.dtype is None:
+        raise ValueError(
+            f"input is on {input.device}, but the kernel is on meta; move it with "
+            ".to_empty(device=...), it has no numbers to lose"
+        )
     if kernel.dtype is None:
         return
     if kernel.head.device != input.device:

@@ -85,7 +85,8 @@ class Converted(ContinuousConv):
         """
         if isinstance(input, fx.Proxy):
             options = {"scale": scale, "size": size, "points": points}
-            return as_leaf(self, input, output_size=output_size, **options)  # type: ignore
+            leaf: Any = as_leaf(self, input, output_size=output_size, **options)
+            return leaf
         if output_size is None:
             return super().forward(input, scale=scale, size=size, points=points)
         if self.sized is None:

@@ -35,6 +35,9 @@ def write_speed(folder: Path) -> None:
         records.read(PARTS[part].record(RESULTS))
         for part in ("cases", "resize", "growth")
     )
+    steps, points = (
+        records.read(RESULTS / f"{n}.json") for n in ("networks", "points")
+    )
     tables = {
         "cost": (layers, _cost()),
         "speed_targets": (layers, _targets()),
@@ -44,6 +47,8 @@ def write_speed(folder: Path) -> None:
         "speed_memory": (layers, _memory(layers["result"])),
         "speed_growth": (grown, _growth(grown["result"]["slopes"])),
         "speed_resize": (photos, _resize(photos["result"])),
+        "speed_networks": (steps, _networks(steps["result"])),
+        "speed_points": (points, _points(points["result"])),
     }
     for name, (record, lines) in tables.items():
         threads = record["config"]["threads"]
@@ -149,6 +154,25 @@ def _resize(result: Result) -> list[str]:
         rows.append([case, *cells])
     head = ["case", "F.interpolate, ms", "resize / F.interpolate"]
     return table([*head, "F.interpolate, MiB", "resize, MiB"], rows)
+
+
+def _networks(result: Result) -> list[str]:
+    """Of a step: in all, and for each multiply-add."""
+    rows = []
+    for case, found in result.items():
+        unit, ours = found["baseline"], found["CC-Net"]
+        ratios = [ours[key] / unit[key] for key in ("ms", "ps")]
+        rows.append([case, f"{unit['ms']:.3g}", *map(_number, ratios)])
+    head = ["case", "baseline, ms", "CC-Net / baseline", "for each multiply-add"]
+    return table(head, rows)
+
+
+def _points(result: Result) -> list[str]:
+    rows = []
+    for case, found in result.items():
+        unit, ours = found["unit"]["ms"], found["contconv"]["ms"]
+        rows.append([case, f"{unit:.3g}", _number(ours / unit)])
+    return table(["case", "unit, ms", "contconv / unit"], rows)
 
 
 def _number(value: float) -> str:

@@ -21,6 +21,7 @@ ORDER = (
     "shift_equivariance",
     "alias_free",
     "accuracy",
+    "speedrun",
     "ensembles",
     "gradual",
     "learned_scale",

@@ -51,9 +51,10 @@ def run_all() -> int:
             torch.set_num_threads(threads)
             given = (image, kernel.head.float(), *tables.axis_tables(problem), groups)
             out = torch.ops.contconv_native.separable(*given, order)
-            # All gradients: of the image in this order, of the head by either side.
+            # All gradients: of the image in this order, of the head by each side.
+            side = 2 if order == 4 else order % 2
             torch.ops.contconv_native.separable_backward(
-                *(torch.randn_like(out), *given, order, order % 2, *[True] * 5)
+                *(torch.randn_like(out), *given, order, side, *[True] * 5)
             )
             done += 2
     return done

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from training.images import Images
 
-SHIFT = 4
-
 
 def number(*key: int) -> int:
     """A random number of 32 bits that depends on the key alone."""
@@ -61,6 +59,7 @@ class Batches:
         size: Images a batch; all there are, if they are fewer.
         seed: Decides the order and the changes.
         augment: Whether images are flipped and shifted.
+        shift: By how many pixels at most.
         flips: Which are flipped, as `training.recipe.Recipe` says.
     """
 
@@ -71,10 +70,11 @@ class Batches:
         *,
         seed: int = 0,
         augment: bool = True,
+        shift: int = 4,
         flips: str = "random",
     ) -> None:
         self.images, self.size = images, min(size, len(images))
-        self.seed, self.augment, self.flips = seed, augment, flips
+        self.seed, self.augment, self.shift, self.flips = seed, augment, shift, flips
         self._epoch, self._order = -1, torch.empty(0)
         # For each image of the set: which are flipped in the first epoch.
         self._first = torch.randint(2, (len(images),), generator=chance(seed))
@@ -102,7 +102,8 @@ class Batches:
         """For each image, from which row and column its pixels are taken."""
         draw = chance(self.seed, epoch, step)
         height, width = self.images.images.shape[1:3]
-        shifts = torch.randint(-SHIFT, SHIFT + 1, (2, self.size, 1), generator=draw)
+        least, end = -self.shift, self.shift + 1
+        shifts = torch.randint(least, end, (2, self.size, 1), generator=draw)
         flips = self._flips(epoch, step, draw)[:, None]
         x = torch.where(flips, torch.arange(width).flip(0), torch.arange(width))
         y = torch.arange(height) + shifts[0]

@@ -15,7 +15,8 @@ class Muon(torch.optim.AdamW):
     A filter ``[out, ...]`` is a matrix with a row for each output. The step is its
     Nesterov momentum with all singular values brought close to one, times the root of
     rows over columns where that is above one (`torch.optim.Muon`, which takes matrices
-    alone).
+    alone). In groups that have ``unit``, filters get the norm of an orthogonal matrix
+    first.
     """
 
     @torch.no_grad()
@@ -38,6 +39,8 @@ class Muon(torch.optim.AdamW):
         update = gradient.lerp(momentum, group["momentum"]).flatten(1)
         rows, columns = update.shape
         rate = group["lr"] * max(1, rows / columns) ** 0.5
+        if group["unit"]:
+            filters.mul_(min(rows, columns) ** 0.5 / filters.norm().clamp(min=1e-7))
         filters.mul_(1 - group["lr"] * group["weight_decay"])
         filters.sub_(orthogonalized(update).view_as(filters), alpha=rate)
 

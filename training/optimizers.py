@@ -31,31 +31,34 @@ def new_optimizer(recipe: Optimization, model: nn.Module) -> torch.optim.Optimiz
 
 
 def _groups(recipe: Optimization, model: nn.Module) -> list[dict[str, Any]]:
-    """Weights; what does not decay; bases; and, for Muon, filters."""
-    bases = {parameter for kernel in _kernels(model) for parameter in _basis(kernel)}
-    learned = [p for p in model.parameters() if p.requires_grad]
-    others = [p for p in learned if p not in bases]
+    """Parameters by their roles, and how those learn."""
     muon = recipe.optimizer == "muon"
     share = recipe.others_lr if muon else 1.0
-    filters = [p for p in others if p.ndim > 2] if muon else []
-    weights = [p for p in others if p.ndim > 1 and not (muon and p.ndim > 2)]
-    groups = [
-        (weights, {"weight_decay": recipe.weight_decay, "share": share}),
-        ([p for p in others if p.ndim <= 1], {"weight_decay": 0.0, "share": share}),
-        (
-            [p for p in learned if p in bases],
-            {"weight_decay": 0.0, "share": share * recipe.basis_lr},
-        ),
-        (
-            filters,
-            {
-                "weight_decay": recipe.weight_decay,
-                "share": 1.0,
-                "momentum": recipe.momentum,
-            },
-        ),
+    decay = {"weight_decay": recipe.weight_decay}
+    own = {"momentum": recipe.momentum, "unit": recipe.unit_filters}
+    options = {
+        "weight": {**decay, "share": share},
+        "vector": {"weight_decay": 0.0, "share": share},
+        "basis": {"weight_decay": 0.0, "share": share * recipe.basis_lr},
+        "filter": {**decay, "share": 1.0, **own},
+    }
+    bases = {parameter for kernel in _kernels(model) for parameter in _basis(kernel)}
+    parameters: dict[str, list[nn.Parameter]] = {role: [] for role in options}
+    for one in model.parameters():
+        if one.requires_grad:
+            role = "basis" if one in bases else _role(one, muon)
+            parameters[role].append(one)
+    return [
+        {"params": parameters[role], **how}
+        for role, how in options.items()
+        if parameters[role]
     ]
-    return [{"params": params, **options} for params, options in groups if params]
+
+
+def _role(parameter: nn.Parameter, muon: bool) -> str:
+    if parameter.ndim <= 1:
+        return "vector"
+    return "filter" if muon and parameter.ndim > 2 else "weight"
 
 
 def _kernels(model: nn.Module) -> Iterator[LearnedKernel]:

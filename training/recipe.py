@@ -24,6 +24,8 @@ class Optimization:
             it falls to zero along a half cosine.
         weight_decay: Of all parameters with two dimensions or more, but those bases.
         momentum: Of SGD and Muon.
+        unit_filters: With Muon, whether filters are brought to the size of orthogonal
+            ones before each step, for networks that normalize what filters give.
         betas: Of AdamW.
         seed: Decides all that is drawn at random.
         amp: Whether the network computes in bfloat16 where that is good enough.
@@ -38,6 +40,7 @@ class Optimization:
     warmup: float = 0.1
     weight_decay: float = 0.05
     momentum: float = 0.9
+    unit_filters: bool = False
     betas: tuple[float, float] = (0.9, 0.99)
     seed: int = 0
     amp: bool = False
@@ -73,7 +76,8 @@ class Recipe(Optimization):
 
     Attributes:
         label_smoothing: The share of the target that goes to all classes alike.
-        augment: Whether images are flipped, and shifted at random by up to 4 pixels.
+        augment: Whether images are flipped, and shifted at random.
+        shift: By how many pixels at most.
         flips: Which images are flipped: ``"random"`` ones; or, ``"alternating"``, those
             that were not in the epoch before, a random half in the first.
         whiten: Whether the first convolution begins with the filters that whiten the
@@ -85,6 +89,7 @@ class Recipe(Optimization):
 
     label_smoothing: float = 0.0
     augment: bool = True
+    shift: int = 4
     flips: str = "random"
     whiten: bool = False
     test_mirrored: bool = False
@@ -92,7 +97,7 @@ class Recipe(Optimization):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_finite("jitter")
+        self._check_finite("jitter", "shift")
         self._check_share("label_smoothing")
         if self.flips not in FLIPS:
             raise ValueError(f"unknown flips {self.flips!r}; choose one of {FLIPS}")

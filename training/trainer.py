@@ -52,6 +52,7 @@ class Trainer:
             recipe.batch_size,
             seed=recipe.seed,
             augment=recipe.augment,
+            shift=recipe.shift,
             flips=recipe.flips,
         )
         if recipe.whiten:

@@ -65,6 +65,7 @@ ALWAYS_INLINE static inline HeadShape head_shape(const Separable& s) {
 }
 
 struct HeadSums;  // call_backward.h
+struct DepthwiseSums;
 struct TableSums;
 struct PixelwiseKernels;  // call_pixelwise.h
 struct Warp;              // call_warp.h
@@ -85,6 +86,8 @@ struct Kernels {
   void (*separable)(const Separable& s, int64_t begin, int64_t end, void* scratch);
   size_t (*head_sums_scratch)(const HeadSums& s);
   void (*head_sums)(const HeadSums& s, int64_t begin, int64_t end, void* scratch);
+  size_t (*depthwise_sums_scratch)(const DepthwiseSums& s);
+  void (*depthwise_sums)(const DepthwiseSums& s, int64_t begin, int64_t end, void* scratch);
   size_t (*table_sums_scratch)(const TableSums& s);
   void (*table_sums)(const TableSums& s, int64_t begin, int64_t end, void* scratch);
   const PixelwiseKernels* pixelwise;

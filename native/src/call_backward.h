@@ -25,6 +25,23 @@ struct HeadSums {
   ALWAYS_INLINE int64_t group_numbers() const { return from_channels * rank() * columns; }
 };
 
+// The gradient of the head where each channel is filtered by itself: parts are runs of the
+// rows of all outputs.
+struct DepthwiseSums {
+  Strided image, grad;
+  Type type;
+  int64_t batch, channels;
+  Table y, x;
+  int64_t parts;
+  float* sums;  // [parts, channels, y.rank, x.rank]
+
+  ALWAYS_INLINE int64_t rows() const { return batch * y.out; }
+  ALWAYS_INLINE int64_t numbers() const { return channels * y.rank * x.rank; }
+  ALWAYS_INLINE int64_t part_begin(int64_t part) const {
+    return static_cast<int64_t>(static_cast<__int128>(rows()) * part / parts);
+  }
+};
+
 // The gradients of the weights of the tables. Items are parts: runs of the rows of the
 // output of all groups.
 struct TableSums {

@@ -192,7 +192,28 @@ class PartSums {
   std::vector<int64_t> at;  // where a number of the basis is in the head
 };
 
+void depthwise_head_gradient(const Separable& s, const Strided& grad, float* head) {
+  const Kernels& kernels = kernels_in_use();
+  DepthwiseSums d{s.image, grad, s.type, s.batch, s.groups, s.y, s.x, 1, nullptr};
+  constexpr int64_t most_parts = 16, part_numbers = 16 * 1024;
+  const double numbers = double(d.rows()) * double(d.x.out) * double(d.channels);
+  while (d.parts < most_parts && 2 * d.parts <= d.rows() &&
+         double(2 * d.parts * part_numbers) <= numbers)
+    d.parts *= 2;
+  Tensor sums = empty_strided({checked_product({d.parts, d.numbers(), 4}) / 4}, {1}, ScalarType::Float);
+  d.sums = sums.mutable_data_ptr<float>();
+  in_parallel(d.parts, kernels.depthwise_sums_scratch(d), numbers * double(s.x.rank * s.y.taps),
+              [&](int64_t begin, int64_t end, void* scratch) {
+                kernels.depthwise_sums(d, begin, end, scratch);
+              });
+  std::copy_n(d.sums, d.numbers(), head);
+  for (int64_t p = 1; p < d.parts; p++)
+    for (int64_t i = 0; i < d.numbers(); i++) head[i] += d.sums[p * d.numbers() + i];
+}
+
 void head_gradient(const Backward& b, int64_t side, float* head) {
+  if (side == 2 || (side < 0 && is_depthwise(b.s)))
+    return depthwise_head_gradient(b.s, b.grad, head);
   const Kernels& kernels = kernels_in_use();
   const Separable turned = adjoint(b);
   const double costs[2] = {head_cost(b.s), head_cost(turned)};
@@ -271,7 +292,8 @@ Tensor none() { return empty_strided({0}, {1}, ScalarType::Float); }
 
 // The gradients of image, head, and the weights of z, y and x; empty where not wanted.
 // `order` is that of the convolution which leads to the image's; `side` is 0 if the
-// image is resampled for the head's, and 1 if the gradient is. Negative: the best.
+// image is resampled for the head's, 1 if the gradient is, and 2 for the way of depthwise
+// convolutions. Negative: the best.
 std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> separable_backward(
     const Tensor& grad, const Tensor& image, const Tensor& head, const Tensor& z_source,
     const Tensor& z_weight, const Tensor& y_source, const Tensor& y_weight,
@@ -282,7 +304,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> separable_backward(
                   image.dim(), " dimensions, or not on the CPU");
   check_tensor(head, "head", 3, ScalarType::Float);
   STD_TORCH_CHECK(groups > 0 && head.size(0) > 0 && head.size(0) % groups == 0 &&
-                      order >= -1 && order <= 4 && side >= -1 && side <= 1,
+                      order >= -1 && order <= 4 && side >= -1 && side <= 2,
                   "contconv_native: ", head.size(0), " channels in ", groups,
                   " groups, in order ", order, " and by side ", side);
   Backward b{};
@@ -296,7 +318,8 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> separable_backward(
   s.y = checked_table(y_source, y_weight, ndim > 1 ? image.size(ndim) : 1, "y");
   s.x = checked_table(x_source, x_weight, image.size(ndim + 1), "x");
   check_sizes(grad, image, head, s);
-  b.grad = strided(grad), b.image = strided(image);
+  b.grad = strided(grad), b.image = s.image = strided(image);
+  STD_TORCH_CHECK(side != 2 || is_depthwise(s), "contconv_native: side 2 is of depthwise convolutions alone");
   b.head = head.const_data_ptr<float>();
   const bool empty = grad.numel() == 0 || image.numel() == 0;
   if (!empty) b.z = transposed(s.z), b.y = transposed(s.y), b.x = transposed(s.x);

@@ -1,6 +1,7 @@
 // Everything for one instruction set: compiled once for each, with its flags and
 // CONTCONV_ISA as its name.
 #include "depthwise.h"
+#include "depthwise_gradient.h"
 #include "forward.h"
 #include "head_gradient.h"
 #include "pack.h"
@@ -172,6 +173,8 @@ const Kernels kernels{
     separable_scratch,  separable,
     typed_scratch<HeadGradient, HeadSums>,
     run_typed<HeadGradient, HeadSums>,
+    typed_scratch<DepthwiseGradient, DepthwiseSums>,
+    run_typed<DepthwiseGradient, DepthwiseSums>,
     typed_scratch<TableGradients, TableSums>,
     run_typed<TableGradients, TableSums>,
     &pixelwise_kernels, warp_scratch, warp};

@@ -54,7 +54,7 @@ def run(image: Tensor, kernel: CosineKernel, groups: int, scale: float) -> None:
             out = ops.separable(*given, groups, order)
             assert not out.isnan().any()
         gradient = guarded(torch.randn_like(out), at_end)
-        for side in (0, 1):
+        for side in range(2 + depthwise):
             wanted = (groups, -1, side, *[True] * 5)
             found = ops.separable_backward(gradient, *given, *wanted)
             assert not any(one.isnan().any() for one in found)

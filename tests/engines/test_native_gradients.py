@@ -8,7 +8,7 @@ from torch.autograd import forward_ad
 from contconv import continuous_conv
 from contconv._grid.padding import PADDING_MODES
 from contconv.engines.native.library import missing
-from contconv.kernels import CosineKernel, SeparableKernel
+from contconv.kernels import CosineKernel, SeparableKernel, SplineKernel
 from tests.cases import CASES, Case, cosine, refusal
 
 if missing() is not None:
@@ -40,6 +40,14 @@ WIDE = {
     "17 to 80": Case((3, 17, 7, 21), cosine(17, 80, (4, 3)), {"scale": (1.3, 0.4)}),
     "depthwise": Case(
         (2, 37, 9, 8), cosine(37, 37, (3, 3), groups=37), {"scale": 0.7, "groups": 37}
+    ),
+    "depthwise, splines": Case(
+        (3, 18, 13, 17),
+        lambda d: SplineKernel(18, 18, (5, 5), groups=18, dtype=d),
+        {"scale": 0.5, "groups": 18},
+    ),
+    "depthwise, rank 4": Case(
+        (2, 5, 12, 9), cosine(5, 5, (4, 3), frequencies=4, groups=5), {"groups": 5}
     ),
     "long": Case((2, 3, 2500), cosine(3, 2, (5,)), {"scale": 0.9}),
     "rank 6": Case(
@@ -130,16 +138,18 @@ def given(kernel: SeparableKernel, image: Tensor, scale: float) -> list[Tensor]:
 @pytest.mark.parametrize("scale", [0.6, 1.7])
 def test_bits_do_not_depend_on_threads(dtype, scale, threads):
     """Nor do they change when the number of threads does between the passes."""
-    for shape in [(3, 20, 33, 17), (1, 5, 40, 90), (2, 3, 3000)]:
-        kernel = CosineKernel(shape[1], 18, (3,) * (len(shape) - 2))
+    shapes = [(3, 20, 33, 17), (1, 5, 40, 90), (2, 3, 3000), (2, 18, 60, 70)]
+    for shape in shapes:
+        groups = 18 if shape[1] == 18 else 1
+        kernel = CosineKernel(shape[1], 18, (3,) * (len(shape) - 2), groups=groups)
         inputs = given(kernel, torch.randn(shape).to(dtype), scale)
         forward = torch.ops.contconv_native.separable
-        probe = torch.randn_like(forward(*inputs, 1, -1))
+        probe = torch.randn_like(forward(*inputs, groups, -1))
         backward = torch.ops.contconv_native.separable_backward
         first = None
         for count in (1, 2, 3, 5, 8, 17, 1):
             torch.set_num_threads(count)
-            found = backward(probe, *inputs, 1, -1, -1, *[True] * 5)
+            found = backward(probe, *inputs, groups, -1, -1, *[True] * 5)
             first = first or found
             for one, other in zip(first, found, strict=True):
                 assert torch.equal(one, other), f"{shape}, {count} threads"
@@ -159,6 +169,24 @@ def test_all_orders_agree(instruction_set):
         truth = {"image": expected[0].double(), "head": expected[1].double()}
         check(f"order {order}", actual, truth, 2e-6)
         assert not any(one.numel() for one in found[2:])
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_depthwise_by_all_sides(last, instruction_set):
+    """The way of depthwise convolutions is taken, and gives what the others give."""
+    image = torch.randn(3, 21, 19, 18)
+    if last:
+        image = image.contiguous(memory_format=torch.channels_last)
+    inputs = given(CosineKernel(21, 21, (3, 4), groups=21), image, 0.6)
+    probe = torch.randn_like(torch.ops.contconv_native.separable(*inputs, 21, -1))
+    backward = torch.ops.contconv_native.separable_backward
+    heads = [
+        backward(probe, *inputs, 21, -1, side, False, True, *[False] * 3)[1]
+        for side in (0, 1, 2, -1)
+    ]
+    for head in heads[:2]:
+        torch.testing.assert_close(heads[2], head, rtol=2e-5, atol=2e-5)
+    assert torch.equal(heads[3], heads[2])
 
 
 def layer_call(image: Tensor, kernel: SeparableKernel) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import pad
 
 from tests.training import samples
-from training.batches import SHIFT, Batches, Normalized, chance, moments, reflected
+from training.batches import Batches, Normalized, chance, moments, reflected
 from training.images import Images
 
 CPU = torch.device("cpu")
@@ -76,8 +76,8 @@ def test_changes_are_flips_and_shifts_with_a_mirrored_border():
     part = Images(samples.images(4).images[:1], torch.zeros(1, dtype=torch.int64))
     given = batches(part)
     original = given.images.floats(given.images.images)
-    wide = pad(original, (SHIFT,) * 4, mode="reflect")
-    side, reach = original.shape[2], 2 * SHIFT + 1
+    wide = pad(original, (given.shift,) * 4, mode="reflect")
+    side, reach = original.shape[2], 2 * given.shift + 1
     possible = torch.cat(
         [
             window.flip(3) if flip else window
@@ -114,14 +114,13 @@ def test_a_batch_larger_than_the_set():
     assert len(given.batch(0, 0, slice(None))[1]) == 6
 
 
-def test_alternating_flips(monkeypatch):
+def test_alternating_flips():
     """Over two epochs each image is seen once as it is and once mirrored."""
-    monkeypatch.setattr("training.batches.SHIFT", 0)
     part = samples.images(8)
     # The pixels at the top left and right tell the images and their sides apart.
     part.images[:, :, 0, 0] = torch.arange(24, dtype=torch.uint8)[:, None]
     part.images[:, :, 0, -1] = torch.arange(100, 124, dtype=torch.uint8)[:, None]
-    given = batches(part, 8, flips="alternating")
+    given = batches(part, 8, shift=0, flips="alternating")
     for first in (0, 5):
         seen = [
             corners(given, epoch, step)

@@ -97,6 +97,26 @@ def test_muon(shape):
     torch.testing.assert_close(model[1], vector)
 
 
+@pytest.mark.parametrize("shape", [(6, 2, 3, 3), (30, 2, 3)], ids=str)
+def test_the_size_of_unit_filters_does_not_count(shape):
+    """They are what orthogonal ones of that size would be, then take their step."""
+    torch.manual_seed(0)
+    filters = torch.randn(shape)
+    learned = []
+    for size in (0.1, 1, 10):
+        model = nn.ParameterList([size * filters])
+        recipe = Recipe(optimizer="muon", weight_decay=0.0, unit_filters=True)
+        optimizer = new_optimizer(recipe, model)
+        set_learning_rate(optimizer, 0.0)
+        model[0].grad = torch.ones(shape)
+        optimizer.step()
+        learned.append(model[0].detach().flatten(1))
+    left, _, right = torch.linalg.svd(filters.flatten(1), full_matrices=False)
+    for one in learned:
+        torch.testing.assert_close(one, learned[0])
+        assert one.norm() == pytest.approx((left @ right).norm())
+
+
 def test_orthogonalized():
     matrix = torch.randn(5, 40, generator=torch.Generator().manual_seed(0))
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)

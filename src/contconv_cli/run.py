@@ -90,8 +90,9 @@ class Screen:
     """Progress and messages on stderr, of which no text is markup."""
 
     def __init__(self, shown: bool) -> None:
-        there = {"stderr": True} if sys.stderr else {"file": StringIO()}
-        self._console = Console(soft_wrap=True, **there)
+        # Where stderr is closed, rich would take stdout, where a picture may be.
+        out = sys.stderr or StringIO()
+        self._console = Console(file=out, soft_wrap=True)
         shown = shown and self._console.is_terminal
         self.bar = Progress(
             *COLUMNS, console=self._console, disable=not shown, transient=True

@@ -219,7 +219,8 @@ def test_a_module_with_a_forward_of_its_own_is_left_alone():
 
 
 def test_hooks_for_gradients_still_see_them():
-    model, seen = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2)), []
+    model: Any = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2))
+    seen: list[str] = []
     model[0].weight.register_hook(lambda gradient: seen.append("each"))
     model[1].bias.register_post_accumulate_grad_hook(lambda one: seen.append("sum"))
     report = convert(model)
@@ -232,7 +233,7 @@ def test_hooks_for_gradients_still_see_them():
 
 
 def test_parameters_made_where_nothing_is_recorded_learn():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Upsample(scale_factor=2))
+    model: Any = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Upsample(scale_factor=2))
     with torch.inference_mode():
         convert(model, example=torch.rand(1, 3, 9, 8))
     model(torch.rand(1, 3, 9, 8)).sum().backward()

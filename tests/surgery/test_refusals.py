@@ -1,5 +1,7 @@
 """Layers that stay as they are, with the reason; and arguments that are none."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -15,7 +17,7 @@ class Own(nn.Conv2d):
 
 
 def tied(how: str = "weight") -> nn.Module:
-    model = nn.Sequential(nn.Conv2d(2, 2, 3, 2), nn.Conv2d(2, 2, 3, 2))
+    model: Any = nn.Sequential(nn.Conv2d(2, 2, 3, 2), nn.Conv2d(2, 2, 3, 2))
     if how == "turned":  # another parameter on the same memory
         model[1].weight = nn.Parameter(model[0].weight.data.transpose(0, 1))
     else:

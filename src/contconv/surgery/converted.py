@@ -113,7 +113,7 @@ class Converted(ContinuousConv):
             device = weight.device if kernel.head.is_meta else kernel.head.device
             try:
                 head, error = fit(kernel, self.origin, weight.to(device))
-            except torch.linalg.LinAlgError:  # of a basis that has no numbers
+            except RuntimeError:  # of a basis that has no numbers
                 head, error = kernel.head.detach(), math.nan
             if not error <= self.tolerance:
                 args[-1].append(

@@ -1,18 +1,20 @@
 """The command line: ``contconv upscale``, ``contconv resize``, ``contconv info``."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TextIO
 
 from cyclopts import App, CycloptsError, Parameter
 
 from contconv_cli.errors import PictureError, SetupError
 from contconv_cli.jobs import Share, barrier
-from contconv_cli.messages import in_one_line
+from contconv_cli.messages import in_one_line, tell_line
 from contconv_cli.pictures.formats import named
 from contconv_cli.plan import STANDARD, plan
 from contconv_cli.sizes import as_wanted, joined
@@ -34,6 +36,18 @@ app = App(
 )
 
 _Flag = Parameter(negative="", show_default=False)
+
+
+def _whole(kind: Any, tokens: Sequence[Any]) -> int:
+    """A whole number, such as 1920 or 1920px; others are not rounded to one."""
+    text = tokens[0].value
+    if not re.fullmatch(r"[+-]?\d{1,30}(px)?", text):
+        raise ValueError(f"it must be a whole number, got {text!r}")
+    return int(text.removesuffix("px"))
+
+
+_Whole = Annotated[int, Parameter(converter=_whole)]
+_Side = Annotated[int | None, Parameter(converter=_whole)]
 _Hidden = Parameter(show=False)
 
 
@@ -63,16 +77,16 @@ class Common:
 
     output: Annotated[str | None, Parameter(name=["--output", "-o"])] = None
     scale: str | None = None
-    width: int | None = None
-    height: int | None = None
-    longest: int | None = None
+    width: _Side = None
+    height: _Side = None
+    longest: _Side = None
     fit: str | None = None
     size: str | None = None
     stretch: Annotated[bool, _Flag] = False
     format: str | None = None
-    quality: int = 95
+    quality: _Whole = 95
     force: Annotated[bool, _Flag] = False
-    max_pixels: int = MOST_PIXELS
+    max_pixels: _Whole = MOST_PIXELS
     source: Annotated[str | None, _Hidden] = None
     target: Annotated[str | None, _Hidden] = None
 
@@ -85,8 +99,8 @@ def upscale(
     *paths: str,
     common: _ALL = Common(),
     model: str = "auto",
-    ensemble: int = 1,
-    tile: int = 768,
+    ensemble: _Whole = 1,
+    tile: _Whole = 768,
     device: str | None = None,
 ) -> int:
     """Enlarge pictures by a network, sharper than by classical resizing.
@@ -181,7 +195,10 @@ def _run(paths: list[str], common: Common, maker: Callable, *, growing: bool) ->
     form = None if common.format is None else named(common.format)
     started, share = time.perf_counter(), Share.own()
     paths = ([common.source] if common.source is not None else []) + paths
-    found = plan(paths, common.output or common.target, wanted.label, form)
+    if common.output is not None and common.target is not None:
+        raise ValueError("give --output or --target, not both")
+    output = common.target if common.output is None else common.output
+    found = plan(paths, output, wanted.label, form)
     if found.jobs and found.jobs[0].target is None:
         _check_standard_output()
     from contconv_cli.run import Order, run, tell
@@ -190,7 +207,7 @@ def _run(paths: list[str], common: Common, maker: Callable, *, growing: bool) ->
         wanted, maker, growing, common.quality, common.max_pixels, common.force
     )
     tally = run(found, order, share)
-    if tally.made or not (found.jobs and found.jobs[0].alone):
+    if tally.made or share.count > 1 or not (found.jobs and found.jobs[0].alone):
         tell(tally, found.place, share, time.perf_counter() - started)
     barrier(share.count)
     return 1 if tally.failed else 0
@@ -219,18 +236,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = _said(error, 2)
     except (PictureError, SetupError) as error:
         code = _said(error, 1)
+    except OSError as error:  # what is told there, as help: to a disk that is full
+        what = error.filename or "standard output"
+        code = _said(f"{what} cannot be written: {error.strerror or error}", 1)
+        _give_up(sys.stdout)
     except KeyboardInterrupt:
         code = _said("stopped; what was made is whole", 130)
     sys.exit(code)
 
 
 def _said(what: object, code: int) -> int:
-    print("contconv:", in_one_line(what).replace(r"\x00", "-"), file=sys.stderr)
+    tell_line(f"contconv: {in_one_line(what)}".replace(r"\x00", "-"))
     return code
 
 
 def _unheard() -> int:
     """The exit code where a pipe was closed, as by ``| head``: that of SIGPIPE."""
-    # What is left in the buffer would fail again when Python ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _give_up(sys.stdout)
     return 141
+
+
+def _give_up(stream: TextIO | None) -> None:
+    """Drop what is left in a buffer: it would fail again when Python ends."""
+    with suppress(OSError):
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

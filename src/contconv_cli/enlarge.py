@@ -9,6 +9,7 @@ from torch import Tensor
 
 from contconv.models import SuperResolutionNet
 from contconv.models.superres import count_tiles
+from contconv_cli.errors import SetupError
 from contconv_cli.jobs import Share
 from contconv_cli.networks import Networks
 from contconv_cli.pictures.alpha import between_neighbors, weighted
@@ -81,6 +82,8 @@ def enlarger(
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if where == "cuda" and share.count > 1:
         where = f"cuda:{share.local}"
+    if where.partition(":")[0] == "meta":
+        raise SetupError(f"device {where} cannot be used: it computes no numbers")
     return Enlarger(Networks(model, where), tile, members)
 
 

@@ -74,7 +74,8 @@ def _permit(descriptor: int, path: Path, like: Path | None) -> None:
         os.fchmod(descriptor, stat.S_IMODE(old.st_mode) & 0o777)
         return
     source = _status(like) if like else None
-    mode = source.st_mode & 0o666 if source else 0o666
+    kept = source and stat.S_ISREG(source.st_mode)  # nobody else reads a pipe
+    mode = source.st_mode & 0o666 if source and kept else 0o666
     os.fchmod(descriptor, (mode & ~_umask()) | 0o600)
 
 
@@ -97,6 +98,8 @@ def check_place(path: Path) -> None:
         found = path.lstat()
         if stat.S_ISDIR(found.st_mode):
             raise PictureError(f"{path} cannot be written: it is a folder")
+        if not (stat.S_ISREG(found.st_mode) or stat.S_ISLNK(found.st_mode)):
+            raise PictureError(f"{path} cannot be written: it is no file")
     except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:  # such as a name that is too long

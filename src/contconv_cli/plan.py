@@ -52,7 +52,7 @@ def plan(paths: list[str], output: str | None, label: str, form: str | None) -> 
     if not paths:
         raise ValueError("name a picture or a folder, or - for standard input")
     if output is None and len(paths) > 1:
-        if len(paths) > 2 and not Path(paths[-1]).is_dir():
+        if len(paths) > 2 and not os.path.isdir(paths[-1]):
             raise ValueError(
                 f"{len(paths) - 1} pictures need a folder to go to: -o FOLDER, or an "
                 f"existing one as the last argument; {paths[-1]} is none"
@@ -62,12 +62,32 @@ def plan(paths: list[str], output: str | None, label: str, form: str | None) -> 
         output += os.sep  # a folder, whether it is there already or not
     try:
         found = _plan(paths, output, label, form)
-    except OSError as error:  # such as a name that is too long
-        raise PictureError(
-            f"{error.filename} cannot be used: {error.strerror}"
-        ) from None
+    except OSError as error:
+        raise PictureError(_line(error)) from None
     _check_apart(found.jobs)
     return found
+
+
+def _line(error: Exception) -> str:
+    """One line, of the system's errors, too: such as of a name that is too long."""
+    if isinstance(error, OSError):
+        return f"{error.filename} cannot be used: {error.strerror}"
+    return str(error)
+
+
+def _real(path: Path) -> Path:
+    """Where links lead; a link that leads to itself is its own place."""
+    return Path(os.path.realpath(path))
+
+
+def _is_of_a_picture(output: str) -> bool:
+    """Whether it is the name of a picture, and of no folder that is there."""
+    ends = output.endswith(("/", os.sep))
+    return (
+        not ends
+        and Path(output).suffix.lower() in SUFFIXES
+        and not Path(output).exists()
+    )
 
 
 def _plan(paths: list[str], output: str | None, label: str, form: str | None) -> Plan:
@@ -78,12 +98,22 @@ def _plan(paths: list[str], output: str | None, label: str, form: str | None) ->
         if not _is_there(source):
             raise PictureError(f"{source} does not exist")
         if source.is_dir():
-            name = source.resolve().name
-            beside = source.resolve().parent / f"{name}_{label}"
+            if output and _is_of_a_picture(output):
+                raise PictureError(
+                    f"{source} is a folder, but {output} is the name of a picture; for "
+                    f"a folder of this name, {output}/"
+                )
+            name = _real(source).name
+            beside = _real(source).parent / f"{name}_{label}"
             target = Path(output) if output else beside
             return _of_folder(source, target, form)
         return _of_file(source, output, label, form)
     assert output is not None
+    if _is_of_a_picture(output):
+        raise PictureError(
+            f"{len(paths)} pictures go to a folder, but {output} is the name of one; "
+            f"for a folder of this name, -o {output}/"
+        )
     return _of_several([Path(path) for path in paths], Path(output), form)
 
 
@@ -97,8 +127,8 @@ def _of_several(paths: list[Path], folder: Path, form: str | None) -> Plan:
     for path in paths:
         try:
             more = _of_one_of_several(path, folder, form)
-        except PictureError as error:
-            found.failures.append(str(error))
+        except (PictureError, OSError) as error:
+            found.failures.append(_line(error))
             continue
         found.passed_over += more.passed_over
         found.failures += more.failures
@@ -110,7 +140,7 @@ def _of_one_of_several(path: Path, folder: Path, form: str | None) -> Plan:
     if not _is_there(path):
         raise PictureError(f"{path} does not exist")
     if path.is_dir():
-        return _of_folder(path, folder / path.resolve().name, form)
+        return _of_folder(path, folder / _real(path).name, form)
     if path.suffix.lower() not in SUFFIXES and form is None:
         raise PictureError(f"{path} is no picture by its name")
     target = _in_form(folder / path.name, form)
@@ -172,10 +202,10 @@ def _same(target: Path, form: str | None) -> str:
 def _of_folder(source: Path, target: Path, form: str | None) -> Plan:
     if target.exists() and not target.is_dir():
         raise PictureError(f"{source} is a folder, but {target} is a file")
-    inner = target.resolve()
-    if inner == source.resolve():
+    inner = _real(target)
+    if inner == _real(source):
         raise PictureError(f"{target} is the folder itself; choose another one")
-    if source.resolve().is_relative_to(inner):
+    if _real(source).is_relative_to(inner):
         raise PictureError(
             f"{source} lies in {target}, and pictures could overwrite each other; "
             "choose a folder outside"
@@ -211,7 +241,7 @@ def _files(source: Path, inner: Path, found: Plan) -> list[Path]:
         folders[:] = [
             name
             for name in folders
-            if name not in links and (here / name).resolve() != inner
+            if name not in links and _real(here / name) != inner
         ]
         found.passed_over += [here / name for name in links]
         for name in names:
@@ -220,7 +250,7 @@ def _files(source: Path, inner: Path, found: Plan) -> list[Path]:
                 paths.append(path)
             elif path.suffix.lower() in SUFFIXES:
                 found.passed_over.append(path)
-    return sorted(path for path in paths if not path.resolve().is_relative_to(inner))
+    return sorted(path for path in paths if not _real(path).is_relative_to(inner))
 
 
 def named(paths: list[Path]) -> str:
@@ -233,7 +263,7 @@ def named(paths: list[Path]) -> str:
 def _check_apart(jobs: list[Job]) -> None:
     """Raise PictureError if two pictures would go to one place, or onto a source."""
     places: dict[Path, Job] = {}
-    sources = {job.source.resolve() for job in jobs if job.source}
+    sources = {_real(job.source) for job in jobs if job.source}
     for job in jobs:
         if job.target is None or job.alone:
             continue
@@ -243,7 +273,7 @@ def _check_apart(jobs: list[Job]) -> None:
                 f"{first.name} and {job.name} would both become {job.target}; make "
                 "them in two runs, to two folders"
             )
-        if job.target.resolve() in sources:
+        if _real(job.target) in sources:
             raise PictureError(
                 f"{job.target} is one of the pictures itself; choose another folder"
             )

@@ -3,8 +3,10 @@
 import sys
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +24,7 @@ from rich.text import Text
 from contconv_cli import output
 from contconv_cli.errors import PictureError
 from contconv_cli.jobs import Job, Share
-from contconv_cli.messages import in_one_line
+from contconv_cli.messages import in_one_line, tell_line
 from contconv_cli.pictures import write
 from contconv_cli.pictures.formats import FORMATS
 from contconv_cli.pictures.picture import Frames, Picture
@@ -94,7 +96,9 @@ class Screen:
     """Progress and messages on stderr, of which no text is markup."""
 
     def __init__(self, shown: bool) -> None:
-        self._console = Console(stderr=True, soft_wrap=True)
+        # Where stderr is closed, rich would take stdout, where a picture may be.
+        out = sys.stderr or StringIO()
+        self._console = Console(file=out, soft_wrap=True)
         shown = shown and self._console.is_terminal
         self.bar = Progress(
             *COLUMNS, console=self._console, disable=not shown, transient=True
@@ -102,7 +106,8 @@ class Screen:
 
     def say(self, text: object, style: str = "") -> None:
         """One line."""
-        self._console.print(Text(in_one_line(text), style))
+        with suppress(OSError):  # closed or full: the work goes on
+            self._console.print(Text(in_one_line(text), style))
 
 
 def run(plan: Plan, order: Order, share: Share) -> Tally:
@@ -251,4 +256,4 @@ def tell(tally: Tally, place: str, share: Share, seconds: float) -> None:
     why = "; what was there already is skipped without --force" if tally.skipped else ""
     ways = "".join(f"; {way}: {count}" for way, count in sorted(tally.ways.items()))
     line = in_one_line(f"{where}{tally}, in {place} ({seconds:.1f} s){ways}{why}")
-    print(line, file=sys.stderr)
+    tell_line(line)

@@ -162,8 +162,11 @@ def as_wanted(
 
 
 def _sides(option: str, text: str) -> Size:
-    parts = re.split(r"\s+|[x×]", text.strip().lower())  # noqa: RUF001
-    if len(parts) != 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
+    parts = re.split(r"\s*[x×*]\s*|\s+", text.strip().lower())  # noqa: RUF001
+    # Beyond 18 digits a number may be too long to be one.
+    if len(parts) != 2 or not all(
+        p.isdecimal() and len(p) <= 18 and int(p) > 0 for p in parts
+    ):
         way = (
             "" if option == "--fit" else "; of one side, --width 1920 or --longest 1920"
         )
@@ -208,7 +211,7 @@ def _number(text: str) -> Fraction | None:
         return None
     unit = Fraction(1, 100) if text.endswith("%") else 1
     try:
-        return Fraction(re.sub(r"[x×%]$", "", text, flags=re.IGNORECASE)) * unit  # noqa: RUF001
+        return Fraction(re.sub(r"^[x×]|[x×%]$", "", text, flags=re.IGNORECASE)) * unit  # noqa: RUF001
     except (ValueError, ZeroDivisionError):
         return None
 

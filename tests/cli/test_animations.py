@@ -62,7 +62,13 @@ def test_frame_by_frame(suffix, loop, clear, tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "target", "loop", "expected"),
-    [("gif", "webp", 2, 3), ("gif", "png", None, 1), ("webp", "gif", 3, 2)],
+    [
+        ("gif", "webp", 2, 3),
+        ("gif", "png", None, 1),
+        ("webp", "gif", 3, 2),
+        ("gif", "webp", 65535, 65535),  # of 65536, which it has no room for
+        ("png", "gif", 10**6, 65535),
+    ],
 )
 def test_how_often_it_plays_in_another_format(source, target, loop, expected, tmp_path):
     """GIF files say how often they repeat, the others how often they play."""

@@ -57,6 +57,13 @@ def said(tmp_path, capsys, monkeypatch):
         (("in.png", "-o", "o.png", "--format", "webp", "--scale", 2), "o.png says PNG"),
         (("in.png", "--format", "psd", "--scale", 2), "--format must be one of png"),
         (("in.png", "out.png", "--sclae", 2), "--sclae"),
+        # None of these is rounded, nor passed over.
+        (("in.png", "out.png", "--width", "3.5"), "must be a whole number, got '3.5'"),
+        (("in.png", "out.png", "--quality", "9.6", "--scale", 2), "got '9.6'"),
+        (("in.png", "out.png", "--size", "9" * 5000 + "x1"), "--size must be width"),
+        (("in.png", "-o", "", "--scale", 2), "name of a picture or a folder is empty"),
+        (("in.png", "-o", "a.png", "--target", "b.png", "--scale", 2), "not both"),
+        (("in.png", "a.png", "b" * 300, "--scale", 2), "2 pictures need a folder"),
     ],
 )
 def test_usage(said, arguments, message):
@@ -87,6 +94,8 @@ def test_usage(said, arguments, message):
         (("alpha.png", "out.jpg"), "out.jpg cannot hold transparency"),
         (("cmyk.tif", "out.png"), "out.png cannot hold CMYK; write JPEG or TIFF"),
         (("in.png", "file/out.png"), "file/out.png cannot be written"),
+        (("in.png", "in.png", "-o", "a.png"), "but a.png is the name of one; for a"),
+        (("full", "new.png"), "but new.png is the name of a picture; for a folder"),
         (("hollow", "out"), "hollow holds no pictures (.png, .apng"),
         (("full", "in.png"), "full is a folder, but in.png is a file"),
         (("full", "full"), "full is the folder itself"),
@@ -204,6 +213,8 @@ def test_options_of_the_network(said, tmp_path):
     for count in (0, 9):
         code, error = said(*arguments, "--ensemble", count)
         assert code == 2 and f"--ensemble must be 1 to 8, got {count}" in error
+    code, error = said(*arguments, "--device", "meta")
+    assert code == 1 and "device meta cannot be used: it computes no numbers" in error
     code, error = said(*arguments, "--model", "none.safetensors")
     assert code == 1 and "there are no weights at none.safetensors" in error
     (tmp_path / "bad.safetensors").write_bytes(b"x" * 100)

@@ -7,6 +7,7 @@ from io import BytesIO, TextIOWrapper
 import pytest
 from PIL import Image
 
+from contconv_cli import output
 from tests.cli import samples
 
 
@@ -192,3 +193,80 @@ def test_another_size_asks_for_force(here, capsys):
     expected = "c.webp exists already with 18 x 24 pixels, not 36 x 48; --force makes"
     assert expected in error and "0 made, 0 skipped, 2 failed" in error
     assert samples.call("resize", "photos", "out", "--scale", 2, "--force") == 0
+
+
+def test_links_that_lead_to_themselves(here, capsys):
+    """They are told, and stop nothing."""
+    (here / "photos" / "loop.png").symlink_to("loop.png")
+    (here / "photos" / "one").symlink_to("two")
+    (here / "photos" / "two").symlink_to("one")
+    assert samples.call("resize", "photos/loop.png", "x.png", "--scale", 1) == 1
+    assert "loop.png cannot be read: Too many" in capsys.readouterr().err
+    assert samples.call("resize", "photos", "out", "--scale", 1) == 1
+    error = capsys.readouterr().err
+    assert (
+        "2 made, 0 skipped, 1 failed" in error and "2 other files (one, two)" in error
+    )
+
+
+def test_a_name_of_several_that_is_too_long(here, capsys):
+    arguments = ("a.png", "n" * 300 + ".png", "b.jpg", "-o", "out")
+    assert samples.call("resize", *arguments, "--scale", 1) == 1
+    error = capsys.readouterr().err
+    assert "File name too long" in error and "2 made, 0 skipped, 1 failed" in error
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_what_is_no_file(here, capsys):
+    """A pipe keeps its name, and who may read it says nothing of pictures."""
+    os.mkfifo("x.png")
+    assert samples.call("resize", "a.png", "x.png", "--scale", 1, "--force") == 1
+    assert "x.png cannot be written: it is no file" in capsys.readouterr().err
+    assert (here / "x.png").is_fifo()
+    output.put(b"content", here / "y.png", here / "x.png")
+    assert (here / "y.png").stat().st_mode & 0o777 == 0o666 & ~output._umask()
+
+
+class Full(TextIOWrapper):
+    """A stream that cannot be written to."""
+
+    def __init__(self) -> None:
+        super().__init__(BytesIO())
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("stream", [None, Full()], ids=["closed", "full"])
+def test_messages_that_nobody_hears(here, stream, monkeypatch):
+    """What is told never goes to the picture, nor stops the work."""
+    monkeypatch.setattr(sys, "stderr", stream)
+    out = BytesIO()
+    monkeypatch.setattr(sys, "stdout", TextIOWrapper(out))
+    assert samples.call("resize", "a.png", "-", "--scale", 2) == 0
+    assert out.getvalue().endswith(b"IEND\xaeB`\x82")
+    (here / "photos" / "bad.png").write_text("no picture")
+    assert samples.call("resize", "photos", "out", "--scale", 2) == 1
+    assert names(here / "out") == ["c.webp", "deep/d.png"]
+    assert samples.call("resize", "none.png", "--scale", 2) == 1
+    assert out.getvalue().endswith(b"IEND\xaeB`\x82")
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["info"]])
+def test_help_that_goes_nowhere(arguments, monkeypatch, capsys):
+    with open("/dev/full", "w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert samples.call(*arguments) == 1
+    error = capsys.readouterr().err
+    assert (
+        error
+        == "contconv: standard output cannot be written: " + os.strerror(28) + "\n"
+    )
+
+
+def test_a_process_that_has_nothing_to_do_says_so(here, monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert samples.call("resize", "a.png", "x.png", "--scale", 1) == 0
+    assert "process 1: 0 made, 0 skipped, 0 failed" in capsys.readouterr().err

@@ -33,8 +33,7 @@ from contconv.kernels import (
     MLPKernel,
     SplineKernel,
 )
-from contconv.models import BaselineNet, CCNet, SuperResolutionNet
-from contconv.models import superres
+from contconv.models import BaselineNet, CCNet, SuperResolutionNet, superres
 from contconv.models.superres import WeightsError
 
 
@@ -313,3 +312,39 @@ def test_no_file_and_no_package(path, monkeypatch):
         save(ContinuousConv2d(4, 6, 3), path)
     with pytest.raises(ModuleNotFoundError, match="'pip install safetensors'"):
         load(path)
+
+
+@pytest.mark.parametrize("name", ["degree", "plain"])
+def test_nothing_is_drawn_where_nothing_can_be(name, path, monkeypatch):
+    """Drawing on the meta device would load the compiler: seconds for a small file."""
+    networks = (LAYERS[name], NETWORKS["spline"], NETWORKS["baseline"])
+    drawn = torch.Tensor.normal_
+
+    def normal_(tensor: torch.Tensor, *options: Any, **more: Any) -> torch.Tensor:
+        assert not tensor.is_meta
+        return drawn(tensor, *options, **more)
+
+    monkeypatch.setattr(torch.Tensor, "normal_", normal_)
+    for network in networks:
+        save(network, path)
+        load(path)
+
+
+def test_other_hostile_headers(path):
+    """A digest that is no text, and a name that no file can have."""
+    for digest in ('"' + r"\ud800" + "0" * 63 + '"', "[" + "1," * 63 + "1]"):
+        header = '{"__metadata__":{"notes":"{}","sha256":' + digest + "}}"
+        path.write_bytes(len(header).to_bytes(8, "little") + header.encode())
+        with pytest.raises(WeightsError, match="no sealed safetensors file"):
+            load(path)
+    with pytest.raises(WeightsError, match="null"):
+        load("a\0b")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes of POSIX")
+def test_what_is_no_file_is_not_replaced(path):
+    """A device or a pipe keeps its name."""
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="Not a regular file"):
+        save(LAYERS["plain"], path)
+    assert path.is_fifo() and list(path.parent.iterdir()) == [path]

@@ -8,7 +8,14 @@ from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.export import Dim, export
 
-from contconv import ContinuousConv2d, continuous_conv
+from contconv import (
+    ContinuousConv2d,
+    Gradual,
+    ScaleEnsemble,
+    continuous_conv,
+    resize,
+)
+from contconv.nn import AliasFree
 from tests.cases import CASES, HERE, skip_refused
 
 # Sizes may be symbols, which the shape checks do not know.
@@ -135,3 +142,41 @@ def test_autocast_is_not_asked_where_a_compiler_may_look_on(monkeypatch):
     monkeypatch.delattr(torch.amp, "is_autocast_available")
     out = ContinuousConv2d(1, 1, 3)(torch.rand(1, 1, 4, 4))
     assert out.shape == (1, 1, 4, 4)
+
+
+class Back(nn.Module):
+    """A decoder that goes back to the size of what it is added to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = ContinuousConv2d(3, 3, 3, scale=0.5)
+        self.up = ContinuousConv2d(3, 3, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        small, size = self.down(image), image.shape[2:]
+        return self.up(small, size=size) + resize(small, size=size) + image
+
+
+def several() -> dict[str, nn.Module]:
+    """What is made of layers, or of resizing."""
+    model = nn.Sequential(ContinuousConv2d(3, 4, 3, size=5))
+    return {
+        "gradual": Gradual(3, 4, 3, scale=1 / 2, layers=2),
+        "alias-free": AliasFree(nn.ReLU()),
+        "ensemble": ScaleEnsemble(model, [[0.5], [0.7]]),
+        "back": Back(),
+    }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", several())
+def test_what_is_made_of_layers(name):
+    """By torch.fx as one step, and by torch.jit.trace."""
+    model, image = several()[name], torch.rand(2, 3, 9, 8)
+    expected = model(image)
+    if name != "back":  # a network of the user's, with a function in it
+        graph = fx.symbolic_trace(nn.Sequential(model))
+        assert [node.op for node in graph.graph.nodes][1:-1] == ["call_module"]
+        torch.testing.assert_close(graph(image), expected)
+    traced: Any = torch.jit.trace(model, image)
+    torch.testing.assert_close(traced(image), expected)

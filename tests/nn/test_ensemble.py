@@ -1,5 +1,6 @@
 """Scale sequences of any network, and the ensemble of its outputs."""
 
+import pickle
 from fractions import Fraction
 
 import numpy as np
@@ -166,3 +167,12 @@ def test_scale_follows_size():
     with using_scales(layer, [0.6]):
         assert torch.equal(layer(image), layer(image, scale=0.6, size=7))
     assert torch.equal(layer(image), layer(image, size=7))
+
+
+@pytest.mark.parametrize("reduce", ["mean", "probabilities", "median"])
+def test_pickled(reduce):
+    model = nn.Sequential(ContinuousConv2d(3, 2, 3, size=5))
+    ensemble = ScaleEnsemble(model, [[0.5], [0.7]], reduce=reduce)
+    image = torch.rand(1, 3, 10, 10)
+    same = pickle.loads(pickle.dumps(ensemble))
+    assert torch.equal(same(image), ensemble(image))

@@ -17,6 +17,7 @@ from contconv import (
     LearnableScale,
 )
 from contconv._runtime import cache
+from contconv.engines.native.library import missing
 from contconv.kernels import (
     BoxKernel,
     CubicKernel,
@@ -121,3 +122,20 @@ def test_copies_and_dtypes(make):
         out = moved(image.to(dtype))
         assert out.dtype == dtype
         torch.testing.assert_close(out.float(), expected, atol=close, rtol=close)
+
+
+@pytest.mark.parametrize("engine", ["auto", "native", "separable"])
+def test_a_kernel_without_memory_is_never_read(engine):
+    """One that has no parameters looks like any other; what it would read is chance."""
+    with torch.device("meta"):
+        empty: Any = LAYERS["cubic"]()
+    full: Any = LAYERS["cubic"]()
+    empty.load_state_dict(full.state_dict(), assign=True)
+    empty.engine = full.engine = engine
+    if engine == "native" and missing() is not None:
+        pytest.skip(f"NOT TESTED: {missing()}")
+    image = image_for(full)
+    with pytest.raises(ValueError, match=r"kernel is on meta; move it with .to_empty"):
+        empty(image)
+    empty.get_submodule("kernel").to_empty(device="cpu")
+    assert torch.equal(empty(image), full(image))

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn.utils import prune
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -201,3 +202,101 @@ def test_one_pooling_for_several_numbers_of_channels():
     (row,) = convert(model, example=image).rows
     assert "several numbers of channels" in row.reason
     assert model(image).shape == (1, 4, 2, 2)
+
+
+def test_a_module_with_a_forward_of_its_own_is_left_alone():
+    """As libraries put one on it that moves or quantizes its weights."""
+    model, image = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1)), torch.rand(1, 3, 9, 8)
+    own: Any = model[0]
+    own._conv_forward = lambda image, weight, bias: F.conv2d(image, weight * 2, bias, 2)
+    pair = nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(3, 4, 3, padding=1))
+    pair[0].forward = lambda image: image.repeat(1, 1, 2, 2)  # type: ignore
+    for one in (model, pair):
+        expected = one(image)
+        (row,) = convert(one, example=image).rows
+        assert "a forward of its own was put on" in row.reason
+        assert torch.equal(one(image), expected)
+
+
+def test_hooks_for_gradients_still_see_them():
+    model: Any = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 3, 2))
+    seen: list[str] = []
+    model[0].weight.register_hook(lambda gradient: seen.append("each"))
+    model[1].bias.register_post_accumulate_grad_hook(lambda one: seen.append("sum"))
+    report = convert(model)
+    assert [row.reason[:15] for row in report.left] == [
+        "its weight has ",
+        "its bias has ho",
+    ]
+    model(torch.rand(1, 3, 9, 8)).sum().backward()
+    assert sorted(seen) == ["each", "sum"]
+
+
+def test_parameters_made_where_nothing_is_recorded_learn():
+    model: Any = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.Upsample(scale_factor=2))
+    with torch.inference_mode():
+        convert(model, example=torch.rand(1, 3, 9, 8))
+    model(torch.rand(1, 3, 9, 8)).sum().backward()
+    assert model[0].kernel.head.grad.abs().max() > 0
+
+
+@pytest.mark.plain
+def test_what_traces_a_network():
+    """The call with an output_size is a step of the graph; a script says no."""
+
+    class Up(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up = nn.ConvTranspose2d(3, 2, 3, 2, 1)
+
+        def forward(self, image: Tensor) -> Tensor:
+            return self.up(image, output_size=(18, 15))
+
+    model, image = Up(), torch.rand(1, 3, 9, 8)
+    expected = model(image)
+    convert(model)
+    torch.testing.assert_close(torch.fx.symbolic_trace(model)(image), expected)
+    with pytest.raises(NotImplementedError, match=r"torch\.jit\.script cannot compile"):
+        torch.jit.script(model)
+
+
+@pytest.mark.parametrize("kernel", ["cosine", "mlp"])
+def test_weights_come_after_the_conversion(kernel):
+    """Converted without numbers, filled from a state_dict of the network as it was."""
+
+    def network() -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ConvTranspose2d(4, 2, 3, 2))
+
+    old, image = network(), torch.rand(1, 3, 9, 8)
+    with torch.device("meta"):
+        new = network()
+    assert len(convert(new, kernel=kernel).converted) == 2
+    new = new.to_empty(device="cpu")
+    if kernel == "mlp":
+        for parameter in new.parameters():
+            parameter.data.zero_()
+        with pytest.raises(RuntimeError, match="after to_empty, call reset_parameters"):
+            new.load_state_dict(old.state_dict())
+    for layer in new:
+        layer.reset_parameters()  # type: ignore
+    new.load_state_dict(old.state_dict())
+    # A learned basis passes through the taps to 1e-4 of the largest.
+    atol = 1e-5 if kernel == "cosine" else 5e-3
+    torch.testing.assert_close(new(image), old(image), rtol=1e-4, atol=atol)
+
+
+def test_where_tensors_have_no_numbers():
+    """Under a device, a mode of fakes, or to be assigned; a kernel that fits none."""
+    old, image = nn.Conv2d(3, 4, 3, 2, 1), torch.rand(1, 3, 9, 8)
+    expected, state = old(image), old.state_dict()
+    with torch.device("meta"):
+        layer: Any = convert(old).model
+        empty = nn.Conv2d(3, 4, 3, 2, 1)
+    torch.testing.assert_close(layer(image), expected)
+    assert "kernel 'spline' is off by" in convert(empty, kernel="spline").rows[0].reason
+    assigned: Any = convert(empty).model
+    assigned.load_state_dict(state, assign=True)
+    torch.testing.assert_close(assigned(image), expected)
+    with FakeTensorMode():
+        fake: Any = convert(nn.Conv2d(3, 4, 3, 2, 1)).model
+        assert fake(torch.rand(2, 3, 9, 8)).shape == (2, 4, 5, 4)

@@ -1,5 +1,7 @@
 """Layers that stay as they are, with the reason; and arguments that are none."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -14,9 +16,12 @@ class Own(nn.Conv2d):
     pass
 
 
-def tied() -> nn.Module:
-    model = nn.Sequential(nn.Conv2d(2, 2, 3, 2), nn.Conv2d(2, 2, 3, 2))
-    model[1].weight = model[0].weight
+def tied(how: str = "weight") -> nn.Module:
+    model: Any = nn.Sequential(nn.Conv2d(2, 2, 3, 2), nn.Conv2d(2, 2, 3, 2))
+    if how == "turned":  # another parameter on the same memory
+        model[1].weight = nn.Parameter(model[0].weight.data.transpose(0, 1))
+    else:
+        setattr(model[1], how, getattr(model[0], how))
     return model
 
 
@@ -30,6 +35,8 @@ LEFT = {
     ),
     "lazy": (nn.LazyConv2d(1, 3, 2), "a subclass of Conv2d"),
     "tied": (tied(), "another layer has the same weight"),
+    "tied bias": (tied("bias"), "another layer has the same bias"),
+    "tied memory": (tied("turned"), "another layer has the same weight"),
     "complex": (nn.Conv2d(1, 1, 3, 2, dtype=torch.complex64), "torch.complex64"),
     "maximum": (nn.MaxPool2d(2), "a maximum is no sum of pixels"),
     "mean": (nn.AvgPool2d(3, 2), "its windows are no blocks side by side"),
@@ -85,6 +92,8 @@ def test_bad_options(options, words):
 def test_no_module():
     with pytest.raises(TypeError, match=r"model must be a torch.nn.Module, got str"):
         convert("model")  # type: ignore
+    with pytest.raises(TypeError, match=r"where must be a function .* got list"):
+        convert(nn.Linear(1, 1), ["conv1"])  # type: ignore
     with pytest.raises(ValueError, match="layers must be at least 1, got 0"):
         gradual(nn.Conv2d(1, 1, 3, 2), 0)
 

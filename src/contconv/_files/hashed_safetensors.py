@@ -107,9 +107,10 @@ def _texts(content: bytes, path: Path) -> dict[str, str]:
         if length > _LONGEST_HEADER:
             raise ValueError
         texts = json.loads(content[8 : 8 + length])["__metadata__"]
-        if set(texts) == {"notes", "sha256"} and len(texts["sha256"]) == len(_BLANK):
+        digits = texts["sha256"].isascii() and len(texts["sha256"]) == len(_BLANK)
+        if digits and set(texts) == {"notes", "sha256"}:
             return {key: str(text) for key, text in texts.items()}
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
     if content[:4] == b"PK\x03\x04" or content[:1] == b"\x80":
         raise DamagedError(

@@ -62,8 +62,8 @@ def open_any(
         raise _missing(error) from None
     except FileNotFoundError:
         raise WeightsError(f"there are no weights at {path}") from None
-    except (OSError, hashed_safetensors.DamagedError) as error:
-        raise WeightsError(str(error)) from None
+    except (OSError, ValueError, hashed_safetensors.DamagedError) as error:
+        raise WeightsError(str(error)) from None  # ValueError: of a name with a zero
     config = notes.get("config")
     if notes.get("format") != FORMAT or not isinstance(config, dict):
         config = {}

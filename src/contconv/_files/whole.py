@@ -80,6 +80,8 @@ def _mode(path: Path) -> int | None:
         return None
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):  # renaming would put a file in the place of a device
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
     return stat.S_IMODE(mode)
 
 

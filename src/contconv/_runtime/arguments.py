@@ -26,6 +26,8 @@ def as_whole(value: Any, name: str) -> int:
     """A whole number of at least 1; ``name`` is what errors call it."""
     if isinstance(value, torch.SymInt):
         return value  # type: ignore  # of a graph that is being exported
+    if isinstance(value, Tensor) and value.ndim == 0 and value.dtype == torch.int64:
+        value = int(value)  # as torch.jit.trace gives the sizes of images
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise TypeError(
             f"{name} must be a whole number, got {value!r} ({type(value).__name__})"

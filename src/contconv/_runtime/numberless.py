@@ -7,6 +7,10 @@ from torch import Tensor
 
 def has_numbers(tensor: Tensor) -> bool:
     """Whether a tensor has memory, so that its numbers can be drawn and looked at."""
+    return not (tensor.is_meta or is_fake(tensor))
+
+
+def is_fake(tensor: Tensor) -> bool:
+    """Whether a tensor is one of FakeTensorMode."""
     module = sys.modules.get("torch._subclasses.fake_tensor")
-    fake = module is not None and isinstance(tensor, module.FakeTensor)
-    return not (tensor.is_meta or fake)
+    return module is not None and isinstance(tensor, module.FakeTensor)

@@ -27,6 +27,11 @@ def as_kernel(kernel: Any, input: Any) -> ContinuousKernel:
             f"input must be a tensor, got {type(input).__name__}; convert it first, "
             "for instance with torch.as_tensor"
         )
+    if input.is_nested:
+        raise TypeError(
+            "input must be a dense tensor, got a nested one; call once for each of "
+            "input.unbind()"
+        )
     if input.layout is not torch.strided:
         raise TypeError(
             f"input must be a dense tensor, got one of layout {input.layout}; convert "
@@ -156,6 +161,11 @@ def _check_dtype(input: Tensor, kernel: ContinuousKernel) -> None:
         raise TypeError(
             f"input must be a floating-point tensor, got {input.dtype}; convert it "
             f"first, for instance {way}"
+        )
+    if kernel.head.is_meta and not input.is_meta and kernel.dtype is None:
+        raise ValueError(
+            f"input is on {input.device}, but the kernel is on meta; move it with "
+            ".to_empty(device=...), it has no numbers to lose"
         )
     if kernel.dtype is None:
         return

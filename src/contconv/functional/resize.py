@@ -12,6 +12,7 @@ from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.padding import check_padding_mode
 from contconv._grid.placement import as_placements
 from contconv._grid.ratio import Scale, Size
+from contconv._runtime.autograd import untraced
 from contconv._runtime.cache import cached
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import is_channels_last, like_layout
@@ -127,7 +128,8 @@ def resize(
         plan = cached(key_of(input, *options), ("resize",), make)
         if plan is not None:
             return like_layout(in_library(input, plan), input)
-    call = _checked(input, *options)
+    with untraced():
+        call = _checked(input, *options)
     kernel, axes, modes = call.kernel, call.axes, call.modes
     if call.labels:
         return like_layout(nearest_pixels(input, axes, modes), input)

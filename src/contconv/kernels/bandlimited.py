@@ -9,6 +9,7 @@ from torch import Tensor
 
 from contconv._grid.ratio import Scale, as_ratios
 from contconv._runtime.arguments import as_sizes
+from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.kernels.base import SeparableKernel
 from contconv.kernels.head import DEFAULT_GAIN, new_head
@@ -107,6 +108,8 @@ class BandlimitedKernel(LearnedKernel, SeparableKernel):
     @torch.no_grad()
     def reset_parameters(self, gain: float = DEFAULT_GAIN) -> None:
         """Draw the taps with the variance of ``nn.Conv2d``'s weights, but normal."""
+        if not has_numbers(self.head):
+            return  # drawing none would load the compiler
         fan_in = self.head.shape[1] * self.head.shape[2]
         self.head.normal_(0, gain / math.sqrt(fan_in))
 

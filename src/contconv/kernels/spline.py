@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from contconv._runtime.arguments import as_whole
+from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.kernels.base import SeparableKernel
 from contconv.kernels.head import DEFAULT_GAIN, new_head
@@ -97,6 +98,8 @@ class SplineKernel(LearnedKernel, SeparableKernel):
         next layer misses. Fine detail is smoothed away: a response to white noise of
         that size would make all else grow through layers.
         """
+        if not has_numbers(self.head):
+            return  # drawing none would load the compiler
         fan_in = self.head.shape[1] * self.head.shape[2]
         self.head.normal_(0, _SMOOTHED_AWAY * gain / math.sqrt(fan_in))
 

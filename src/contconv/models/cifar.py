@@ -8,6 +8,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from contconv._grid.ratio import Scale
+from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float
 from contconv.kernels import ContinuousKernel
 from contconv.kernels.names import learned_class
@@ -60,7 +61,8 @@ class _Classifier(nn.Module):
         )
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if has_numbers(module.weight):  # else it would load the compiler
+                    nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 assert module.bias is not None
                 nn.init.zeros_(module.bias)
 

@@ -1,14 +1,16 @@
 """AliasFree: an activation that makes no frequencies which the pixels cannot hold."""
 
 from collections.abc import Callable
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from contconv._grid.padding import check_padding_mode
 from contconv._runtime.arguments import as_whole, check_callable
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.functional.finer import Sampling, activated_finer
 from contconv.kernels.sinc import SincKernel
+from contconv.nn.layer import as_leaf
 
 # Pixels of the windows, and the share of what the pixels hold that is let through on
 # the way back. Found by trials of what `experiments/claims/alias_free.py` measures: a
@@ -66,6 +68,9 @@ class AliasFree(nn.Module):
     @no_type_check
     def forward(self, input: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """The activation of features ``[n, c, *spatial]``, of the same shape."""
+        if isinstance(input, fx.Proxy):
+            leaf: Any = as_leaf(self, input)
+            return leaf
         if input.ndim != self.ndim + 2:
             return self.activation(input)
         sampling = Sampling(self.up, self.finer, self.back, self.padding_mode)

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from contconv._grid.ratio import Scale, Size
 from contconv._runtime.shapes import no_type_check
+from contconv.nn.layer import as_leaf
 from contconv.nn.scales import continuous_layers, using_scales
 
 Reduce = Callable[[Tensor], Tensor]
@@ -19,9 +20,20 @@ def median(outputs: Tensor) -> Tensor:
     return ordered[(len(outputs) - 1) // 2 : middle + 1].mean(0)
 
 
+def mean(outputs: Tensor) -> Tensor:
+    """The mean over the members."""
+    return outputs.mean(0)
+
+
+def probabilities(outputs: Tensor) -> Tensor:
+    """The mean of the softmax over dimension 1 of each output."""
+    return outputs.softmax(2).mean(0)
+
+
+# By functions that have names, so that an ensemble can be pickled.
 _REDUCTIONS: dict[str, Reduce] = {
-    "mean": lambda outputs: outputs.mean(0),
-    "probabilities": lambda outputs: outputs.softmax(2).mean(0),
+    "mean": mean,
+    "probabilities": probabilities,
     "median": median,
 }
 
@@ -76,6 +88,9 @@ class ScaleEnsemble(nn.Module):
 
     def forward(self, *args: Any, **options: Any) -> Tensor:
         """Run every member on the same arguments, and combine what they return."""
+        if any(isinstance(one, fx.Proxy) for one in args):
+            leaf: Any = as_leaf(self, *args, **options)
+            return leaf
         return self.reduce(torch.stack(self.members(*args, **options)))
 
     def members(self, *args: Any, **options: Any) -> list[Tensor]:

@@ -3,15 +3,16 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from contconv._grid.grid import resized_axes
 from contconv._grid.placement import Padding, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
 from contconv._runtime.arguments import as_sizes
+from contconv._runtime.autograd import untraced
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.nn.conv import LAYERS
-from contconv.nn.layer import ContinuousConv
+from contconv.nn.layer import ContinuousConv, as_leaf
 from contconv.nn.schedules import equal
 
 
@@ -75,16 +76,15 @@ class Gradual(nn.Sequential):
 
     def forward(self, input: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
         """Apply all layers, from ``[n, c, *in]`` to ``[n, o, *out]``."""
+        if isinstance(input, fx.Proxy):
+            leaf: Any = as_leaf(self, input)
+            return leaf
         size = self.size
         if size is None:
-            axes = resized_axes(
-                input.shape[-self.ndim :],
-                self.kernel_size,
-                self.ratios,
-                None,
-                placements=self.placements,
-            )
-            size = tuple(axis.out_size for axis in axes)
+            with untraced():
+                sizes, own = input.shape[-self.ndim :], (self.kernel_size, self.ratios)
+                axes = resized_axes(sizes, *own, None, placements=self.placements)
+                size = tuple(axis.out_size for axis in axes)
         *first, last = self
         for module in first:
             input = module(input)

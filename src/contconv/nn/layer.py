@@ -161,7 +161,8 @@ class ContinuousConv(nn.Module):
             TypeError, ValueError: As `contconv.continuous_conv` does.
         """
         if isinstance(input, fx.Proxy):
-            return _as_leaf(self, input, scale=scale, size=size, points=points)  # type: ignore
+            leaf: Any = as_leaf(self, input, scale=scale, size=size, points=points)
+            return leaf
         call = self._call(input, scale, size, points)
         if scale is None and size is None and points is None:
             self._warn_if_few(call.grid)
@@ -227,6 +228,13 @@ class ContinuousConv(nn.Module):
         at = stand_in(points, self.kernel, torch.float32)
         return self._call(stand_in(input, self.kernel), scale, size, at)
 
+    def __prepare_scriptable__(self) -> Any:
+        """Raise where torch.jit.script asks for a part that it can compile."""
+        raise NotImplementedError(
+            f"torch.jit.script cannot compile a {type(self).__name__}; take "
+            "torch.jit.trace, torch.compile or torch.export"
+        )
+
     def extra_repr(self) -> str:
         """What differs from the defaults, as `repr` shows it."""
         channels = f"{self.in_channels}, {self.out_channels}"
@@ -250,13 +258,14 @@ class ContinuousConv(nn.Module):
         return ", ".join(parts)
 
 
-def _as_leaf(layer: ContinuousConv, input: fx.Proxy, **options: Any) -> fx.Proxy:
-    """A step of the graph that torch.fx makes of a network: the layer, as it is."""
-    path = input.tracer.path_of_module(layer)  # type: ignore
+def as_leaf(module: nn.Module, *inputs: Any, **options: Any) -> fx.Proxy:
+    """A step of the graph that torch.fx makes of a network: the module, as it is."""
+    (first, *_) = (one for one in inputs if isinstance(one, fx.Proxy))
+    path = first.tracer.path_of_module(module)  # type: ignore
     if not path:
         raise TypeError(
-            f"torch.fx cannot trace a {type(layer).__name__} by itself, only a network "
-            "that has it; put it in one, as in nn.Sequential(layer)"
+            f"torch.fx cannot trace a {type(module).__name__} by itself, only a "
+            "network that has it; put it in one, as in nn.Sequential(layer)"
         )
     given = {key: one for key, one in options.items() if one is not None}
-    return input.tracer.create_proxy("call_module", path, (input,), given)
+    return first.tracer.create_proxy("call_module", path, inputs, given)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from contconv._grid.placement import Placement
@@ -34,6 +35,7 @@ from contconv.surgery.replace import built, places, stands_in, swap
 
 
 @no_type_check
+@torch.inference_mode(False)  # parameters made in it could not learn
 def convert(
     model: nn.Module,
     where: Where | None = None,
@@ -90,7 +92,7 @@ def convert(
         A row for each chosen layer, with the reason where it is left alone.
 
     Raises:
-        TypeError: If ``model`` is no module.
+        TypeError: If ``model`` is no module, or ``where`` no function.
         ValueError: If ``init``, ``align`` or ``kernel`` is unknown.
 
     Example:
@@ -106,7 +108,7 @@ def convert(
         >>> report.undo()[0]
         Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1))
     """
-    _check(model, init, align, kernel)
+    _check(model, where, init, align, kernel)
     calls = None if example is None else observed(model, example, _looked_at(model))
     rows: list[Row] = []
     swaps: list[Swap] = []
@@ -142,9 +144,14 @@ def apply(report: Conversion) -> None:
     report.applied = True
 
 
-def _check(model: Any, init: str, align: str, kernel: str) -> None:
+def _check(model: Any, where: Any, init: str, align: str, kernel: str) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(f"model must be a torch.nn.Module, got {type(model).__name__}")
+    if where is not None and not callable(where):
+        raise TypeError(
+            "where must be a function of a layer's name and the layer, such as lambda "
+            f"name, layer: name == 'conv1', got {type(where).__name__}"
+        )
     if init not in ("fit", "fresh"):
         raise ValueError(f"init must be 'fit' or 'fresh', got {init!r}")
     if align not in ("keep", "center"):
@@ -178,6 +185,7 @@ def _replaced(
             f"{tolerance:.1e}; take another kernel, or init='fresh'"
         )
         return replace(row, reason=reason), None
+    layer.tolerance = tolerance
     row = replace(
         row,
         becomes=name_of(layer),

@@ -1,11 +1,12 @@
 """Converted layers: what other code reads of a convolution, or asks of it, is there."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.placement import Placements
@@ -19,7 +20,7 @@ from contconv.nn.conv import (
     ContinuousConv2d,
     ContinuousConv3d,
 )
-from contconv.nn.layer import ContinuousConv
+from contconv.nn.layer import ContinuousConv, as_leaf
 from contconv.surgery.fit import TapLayout, fit, weight_of
 from contconv.surgery.weight import ComputedWeight
 
@@ -34,6 +35,7 @@ class Converted(ContinuousConv):
 
     origin: TapLayout
     keeps: bool  # whether the kernel passes through the taps
+    tolerance: float = math.inf  # how far it may be off, over the largest
     sized: (
         Placements | None
     )  # the grid of a call with output_size; None if there is none
@@ -81,6 +83,10 @@ class Converted(ContinuousConv):
 
         The grid keeps its scale and begins where it did, and has that many pixels.
         """
+        if isinstance(input, fx.Proxy):
+            options = {"scale": scale, "size": size, "points": points}
+            leaf: Any = as_leaf(self, input, output_size=output_size, **options)
+            return leaf
         if output_size is None:
             return super().forward(input, scale=scale, size=size, points=points)
         if self.sized is None:
@@ -103,7 +109,18 @@ class Converted(ContinuousConv):
             and weight.shape == self.origin.shape
             and not known
         ):
-            head, _ = fit(kernel, self.origin, weight.to(kernel.head.device))
+            # Of meta tensors, those that are loaded may take the place.
+            device = weight.device if kernel.head.is_meta else kernel.head.device
+            try:
+                head, error = fit(kernel, self.origin, weight.to(device))
+            except RuntimeError:  # of a basis that has no numbers
+                head, error = kernel.head.detach(), math.nan
+            if not error <= self.tolerance:
+                args[-1].append(
+                    f"the kernel does not pass through {prefix}weight: it is off by "
+                    f"{error:.1e} of the largest tap; after to_empty, call "
+                    "reset_parameters() of the layer first"
+                )
             del state_dict[prefix + "weight"]
             state_dict[prefix + "kernel.head"] = head.to(weight)
             for name, value in kernel.named_parameters():

@@ -41,6 +41,17 @@ class Discrete:
         return self.module.weight
 
 
+def is_overridden(module: nn.Module) -> bool:
+    """Whether a module computes what was put on it, not what its class does."""
+    return not {"forward", "_conv_forward"}.isdisjoint(vars(module))
+
+
+def is_hooked(parameter: nn.Parameter) -> bool:
+    """Whether hooks look at the gradient of a parameter."""
+    after = getattr(parameter, "_post_accumulate_grad_hooks", None)
+    return bool(parameter._backward_hooks or after)
+
+
 def refused(module: nn.Module) -> str | None:
     """Why a convolution cannot be replaced, whatever stands before it."""
     known = (*CONVOLUTIONS, *TRANSPOSED)
@@ -60,6 +71,11 @@ def refused(module: nn.Module) -> str | None:
         return "it has hooks for what it loads, which know it alone; remove them first"
     if isinstance(module.weight, nn.UninitializedParameter):
         return "it has no weight yet; run the model once"
+    hooked = [name for name, one in module.named_parameters() if is_hooked(one)]
+    if hooked:
+        return f"its {hooked[0]} has hooks for gradients, which know it alone"
+    if module.weight.numel() == 0:  # type: ignore
+        return "it has no channels"
     if not module.weight.is_floating_point():  # type: ignore
         return f"its weight is {module.weight.dtype}, which no kernel can be"
     if any(step != 1 for step in module.dilation):  # type: ignore

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
+import torch
 from torch import nn
 
+from contconv._runtime.numberless import has_numbers
 from contconv.nn.observe import Call
 from contconv.surgery.discrete import (
     AVERAGES,
@@ -16,6 +18,7 @@ from contconv.surgery.discrete import (
     TRANSPOSED,
     Convolution,
     Discrete,
+    is_overridden,
     read_conv,
     read_transposed,
     refused,
@@ -51,7 +54,7 @@ def find(
         calls: Those of an example, of its layers and of every nn.Sequential; or None.
         fresh: Whether the function need not stay the same.
     """
-    shared, taken = _shared_weights(model), set()
+    shared, taken = _shared_parameters(model), set()
     followers = _followers(model, shared)
     for name, module in model.named_modules():
         if not isinstance(module, KINDS) or name in taken or not where(name, module):
@@ -74,6 +77,8 @@ def _apart(
     first: nn.Module, after: "_Follower", calls: Sequence[Call] | None, *, fresh: bool
 ) -> str:
     """Why two layers cannot become one: what is between them may be looked at."""
+    if is_overridden(first) or is_overridden(after.conv):
+        return "a forward of its own was put on one of two"
     if is_watched(first) or is_watched(after.conv):
         return f"hooks would see something else if it became one with {after.name!r}"
     own = [one for one in calls or () if one.module in (first, after.conv)]
@@ -88,11 +93,15 @@ def _apart(
 
 
 def _read(module: nn.Module, shared: set[int]) -> Discrete | Fixed | str:
+    if is_overridden(module):
+        return "a forward of its own was put on it, which may compute something else"
     if isinstance(module, (*CONVOLUTIONS, *TRANSPOSED)):
         if reason := refused(module):
             return reason
-        if id(module.weight) in shared:
-            return "another layer has the same weight, which would no longer be shared"
+        for name, one in module.named_parameters():
+            if _identity(one) in shared:
+                what = f"another layer has the same {name}"
+                return f"{what}, which would no longer be shared"
     if isinstance(module, CONVOLUTIONS):
         return read_conv(module)
     if isinstance(module, TRANSPOSED):
@@ -107,14 +116,18 @@ def _read(module: nn.Module, shared: set[int]) -> Discrete | Fixed | str:
     return read_average(module)
 
 
-def _shared_weights(model: nn.Module) -> set[int]:
-    """The weights that several modules have."""
-    seen: dict[int, int] = {}
-    for module in model.modules():
-        weight = getattr(module, "weight", None)
-        if isinstance(weight, nn.Parameter):
-            seen[id(weight)] = seen.get(id(weight), 0) + 1
+def _shared_parameters(model: nn.Module) -> set[int]:
+    """The identities of parameters that there are several times."""
+    parts = (module.parameters(recurse=False) for module in model.modules())
+    seen = Counter(_identity(one) for part in parts for one in part)
     return {key for key, count in seen.items() if count > 1}
+
+
+def _identity(parameter: nn.Parameter) -> int:
+    """Where its numbers lie: parameters may be two, and views of one tensor."""
+    plain = type(parameter) is nn.Parameter and parameter.layout is torch.strided
+    place = parameter.data_ptr() if plain and has_numbers(parameter) else 0
+    return place or id(parameter)
 
 
 class _Follower(NamedTuple):
@@ -129,7 +142,7 @@ def _followers(model: nn.Module, shared: set[int]) -> dict[str, _Follower]:
     """By the names of what stands before them.
 
     Not where one of the two has another place in the network, too, or the convolution
-    shares its weight: what one takes in, the other place would lack.
+    shares a parameter: what one takes in, the other place would lack.
     """
     used = Counter(id(m) for _, m in model.named_modules(remove_duplicate=False))
     found = {}
@@ -140,7 +153,9 @@ def _followers(model: nn.Module, shared: set[int]) -> dict[str, _Follower]:
                 for key, child in module.named_children()
             ]
             for (key, child), (after, conv) in pairwise(children):
-                if not isinstance(conv, CONVOLUTIONS) or id(conv.weight) in shared:
+                if not isinstance(conv, CONVOLUTIONS):
+                    continue
+                if not shared.isdisjoint(map(_identity, conv.parameters())):
                     continue
                 if used[id(child)] == used[id(conv)] == 1:
                     found[key] = _Follower(after, conv, module)

@@ -48,11 +48,11 @@ class TapLayout:
         ]
 
     def _matrix(self, axis: int, support: int) -> Tensor:
-        own = torch.eye(self.shape[2 + axis], dtype=torch.float64)
+        own = torch.eye(self.shape[2 + axis], dtype=torch.float64, device="cpu")
         own = own if self.transposed else own.flip(0)
         more, fewer = self.repeated[axis], self.pooled[axis]
-        spread = sum(pad(own, (0, 0, i, more - 1 - i)) for i in range(more))
-        taps = torch.as_tensor(spread).repeat_interleave(fewer, 0) / fewer
+        spread = [pad(own, (0, 0, i, more - 1 - i)) for i in range(more)]
+        taps = torch.stack(spread).sum(0).repeat_interleave(fewer, 0) / fewer
         zeros = (support * self.parts[axis] - len(taps) + 1) // 2
         return pad(taps, (0, 0, zeros, zeros))
 

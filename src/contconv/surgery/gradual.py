@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import torch
 from torch import nn
 
 from contconv._runtime.arguments import as_whole
@@ -23,6 +24,7 @@ from contconv.surgery.replace import places, stands_in
 
 
 @no_type_check
+@torch.inference_mode(False)  # parameters made in it could not learn
 def gradual(
     model: nn.Module,
     layers: int = 2,

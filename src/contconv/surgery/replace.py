@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, TypeVar, cast
 import torch
 from torch import nn
 
+from contconv._runtime.numberless import has_numbers, is_fake
 from contconv.kernels import BandlimitedKernel
 from contconv.kernels.names import learned_class, learned_kernel
 from contconv.surgery.converted import CONVERTED, Converted
@@ -108,12 +109,29 @@ def stands_in(layer: Layer, module: nn.Module) -> Layer:
 
 
 @torch.no_grad()
-def _take_over(layer: Converted, discrete: Discrete) -> float:
+def _take_over(layer: Converted, discrete: Discrete) -> float | None:
+    if not has_numbers(discrete.weight):
+        return _error_of_any(layer, discrete)
     head, error = fit(layer.kernel, discrete.origin, discrete.weight)
     layer.kernel.head.copy_(head)
     if layer.bias is not None:
         layer.bias.copy_(discrete.module.bias)  # type: ignore
     return error
+
+
+def _error_of_any(layer: Converted, discrete: Discrete) -> float | None:
+    """How far off the kernel will be once there are numbers; None if that is unknown.
+
+    Whether it passes through the taps of a filter does not depend on which these are.
+    """
+    learns = any(True for name, _ in layer.kernel.named_parameters() if name != "head")
+    if learns or not discrete.weight.is_meta or is_fake(discrete.weight):
+        return None
+    draw = torch.Generator("cpu").manual_seed(0)
+    options = {"dtype": torch.float64, "device": "cpu", "generator": draw}
+    return fit(
+        layer.kernel, discrete.origin, torch.randn(discrete.origin.shape, **options)
+    )[1]
 
 
 def swap(model: nn.Module, names: Sequence[str], module: nn.Module) -> nn.Module:

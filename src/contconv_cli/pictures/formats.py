@@ -70,6 +70,9 @@ FORMATS = {
 
 SUFFIXES = {suffix: name for name, form in FORMATS.items() for suffix in form.suffixes}
 
+# Of an animation in WebP and GIF files, which have 16 bits for it.
+MOST_LOOPS = 65535
+
 USUAL = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or HEIC"
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from contconv_cli.pictures.arrays import interleaved
+from contconv_cli.pictures.formats import MOST_LOOPS
 from contconv_cli.pictures.picture import Frames, Picture
 
 _CLEAR = 255
@@ -54,7 +55,7 @@ def options(frames: Frames) -> dict[str, Any]:
     if frames.timing:
         out["duration"] = [round(duration) for duration in frames.timing.durations]
         if frames.timing.plays != 1:
-            out["loop"] = max(frames.timing.plays - 1, 0)
+            out["loop"] = min(max(frames.timing.plays - 1, 0), MOST_LOOPS)
         clear = frames.first.alpha is not None
         out["disposal"] = 2 if clear else 1
     return out

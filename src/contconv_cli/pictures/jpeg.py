@@ -55,6 +55,17 @@ def split(content: bytes) -> tuple[bytes, list[Segment]]:
     return b"".join([*pixels, content[place:]]), others
 
 
+def bits(content: bytes) -> int:
+    """How many bits a colour has, by the frame's header; 8 if there is none."""
+    place = 2
+    while content[place : place + 1] == b"\xff" and place + 5 <= len(content):
+        marker = content[place + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return content[place + 4]
+        place += 2 + int.from_bytes(content[place + 2 : place + 4], "big")
+    return 8
+
+
 def metadata(pixels: bytes, segments: list[Segment]) -> Metadata:
     """What the segments beside the pixels tell."""
     out, icc, lost, photoshop = Metadata(), [], [], b""

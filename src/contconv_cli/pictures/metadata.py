@@ -44,6 +44,9 @@ def that_fits(known: Metadata, form: str) -> tuple[Metadata, list[str]]:
     if known.chunks and "chunks" not in holds:
         lost += _of_chunks([name for name, _ in known.chunks], known)
         known = replace(known, chunks=())
+    if form == "WEBP" and known.icc and known.icc[16:20] == b"GRAY":
+        known = replace(known, icc=None)  # its colours are always three
+        lost.append("the colour profile, which is one of grey")
     if form == "JPEG":
         known, more = _in_segments(known)
         lost += more

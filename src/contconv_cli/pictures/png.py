@@ -4,6 +4,8 @@ import struct
 import zlib
 from dataclasses import replace
 
+from PIL import Image
+
 from contconv_cli.pictures.photoshop import with_signature
 from contconv_cli.pictures.picture import Metadata
 
@@ -44,6 +46,13 @@ def split(content: bytes) -> tuple[bytes, list[Chunk]]:
         if name == b"IEND":
             return b"".join(pixels), others
     return b"".join([*pixels, content[place:]]), others
+
+
+def scale_transparency(image: Image.Image, content: bytes) -> None:
+    """The grey that is clear in 8 bits, as pixels are: Pillow leaves it in 2 or 4."""
+    clear = image.info.get("transparency")
+    if image.format == "PNG" and image.mode == "L" and isinstance(clear, int):
+        image.info["transparency"] = clear * 255 // (2 ** content[24] - 1)
 
 
 def metadata(chunks: list[Chunk]) -> Metadata:

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from contconv_cli.errors import PictureError
 from contconv_cli.pictures import exif, gif, jpeg, png, sixteen_bits, tiff
-from contconv_cli.pictures.formats import FORMATS, USUAL, check_available
+from contconv_cli.pictures.formats import FORMATS, check_available
 from contconv_cli.pictures.jpeg_end import completed
 from contconv_cli.pictures.picture import (
     Frames,
@@ -23,6 +23,7 @@ from contconv_cli.pictures.picture import (
     Timing,
     alike,
 )
+from contconv_cli.pictures.unread import unread
 
 # Our own limit takes its place, which can be set.
 Image.MAX_IMAGE_PIXELS = None
@@ -72,7 +73,7 @@ def read(content: bytes, name: str, max_pixels: int) -> Frames:
             warnings.simplefilter("ignore")  # such as of odd tags
             return _decoded(content, name, max_pixels)
     except UnidentifiedImageError:
-        raise PictureError(f"{name} is no picture that can be read: {USUAL}") from None
+        raise PictureError(f"{name} is {unread(content)}") from None
     except _BROKEN as error:
         raise PictureError(f"{name} is damaged or truncated ({error})") from None
 
@@ -80,6 +81,7 @@ def read(content: bytes, name: str, max_pixels: int) -> Frames:
 def _decoded(content: bytes, name: str, max_pixels: int) -> Frames:
     content, pages = _split(content)
     with _opened(content, name) as image:
+        png.scale_transparency(image, content)
         tiff_places = [place for place, _ in pages]
         places = tiff_places if image.format == "TIFF" else _places(image)
         _check_pixels(image, len(places), name, max_pixels)
@@ -129,7 +131,7 @@ def _split(content: bytes) -> tuple[bytes, list[tuple[int, Metadata]]]:
     if content.startswith(b"\xff\xd8"):
         pixels, segments = jpeg.split(content)
         return pixels, [(0, _turning(jpeg.metadata(pixels, segments)))]
-    if content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+    if content[:4] in tiff.STARTS:
         return tiff.split(content)
     return content, []
 
@@ -217,6 +219,8 @@ def _page(
     still = getattr(image, "n_frames", 1) == 1
     if image.format == "PNG" and content[24] == 16 and still:
         return Picture(*sixteen_bits.read_planes(name, "PNG", content, 0))
+    if image.format == "TIFF" and (words := tiff.unsuitable(content, place)):
+        raise PictureError(f"{name} {words}")
     if image.format == "TIFF" and tiff.is_sixteen_bits(content, place):
         return Picture(*sixteen_bits.read_planes(name, "TIFF", content, place))
     try:

@@ -28,9 +28,10 @@ def _read_tiff(name: str, content: bytes, place: int) -> Planes:
     with tifffile.TiffFile(BytesIO(content)) as file:
         page: Any = file.pages[place]
         photometric, axes = page.photometric.name, page.axes
-        array, alpha = page.asarray(), bool(page.extrasamples)
-        premultiplied = alpha and page.extrasamples[0].name == "ASSOCALPHA"
-    if array.dtype != np.uint16 or len(page.extrasamples) > 1:
+        array, more = page.asarray(), [extra.name for extra in page.extrasamples]
+    alpha = more[:1] in (["ASSOCALPHA"], ["UNASSALPHA"])
+    premultiplied = more[:1] == ["ASSOCALPHA"]
+    if array.dtype != np.uint16 or any("ALPHA" in name for name in more[1:]):
         raise PictureError(
             f"{name} has {array.dtype} pixels in {axes}; save it with 8 or 16 bits as "
             "grey, RGB or CMYK"
@@ -41,6 +42,7 @@ def _read_tiff(name: str, content: bytes, place: int) -> Planes:
         )
     array = array[..., None] if array.ndim == 2 else array
     planes = array if axes == "SYX" else array.transpose(2, 0, 1)
+    planes = planes[: len(planes) - len(more) + alpha]
     if photometric == "MINISWHITE":
         planes = np.concatenate([65535 - planes[:1], planes[1:]])
     if premultiplied:

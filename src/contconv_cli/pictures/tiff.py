@@ -28,7 +28,7 @@ _KIND, _OLD_KIND = 0x00FE, 0x00FF
 _PIXELS = frozenset((
     254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 292, 293, 317, 320,
     322, 323, 324, 325, 332, 334, 338, 339, 347, 512, 513, 514, 515, 517, 518, 519,
-    520, 521, 529, 530, 531, 532
+    520, 521, 529, 530, 531, 532, 32997
 ))
 
 # What belongs to the old pixels, or says nothing.
@@ -38,6 +38,17 @@ _STALE = frozenset((
 ))
 # fmt: on
 _KEPT = (_XMP, _IPTC, _PHOTOSHOP, _ICC)
+
+# How files begin.
+STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+_BITS, _COMPRESSION, _COLOURS, _SAMPLES = 0x0102, 0x0103, 0x0106, 0x0115
+_EXTRAS, _NUMBERS, _DEPTH = 0x0152, 0x0153, 0x80E5
+
+# Numbers of a colour, by what the colours mean; of extra ones, those that are opacity.
+_OWN = {0: 1, 1: 1, 2: 3, 3: 1, 4: 1, 5: 4, 6: 3, 8: 3}
+_OPACITY = (1, 2)
+_KINDS = {1: "whole numbers", 2: "signed numbers", 3: "floating-point numbers"}
 
 _PHOTOMETRIC = {"grey": "minisblack", "rgb": "rgb", "cmyk": "separated"}
 
@@ -66,7 +77,9 @@ def _metadata(entries: tuple[Entry, ...], layout: Layout) -> Metadata:
     if _IPTC in tags and iptc(photoshop) is None:
         photoshop = (photoshop or b"") + with_signature(tags[_IPTC])
     others = sorted(set(tags) - _PIXELS - _STALE - exif.DESCRIPTIVE - set(_KEPT))
-    lost = "tag " + ", ".join(map(str, others))
+    lost = ["tag " + ", ".join(map(str, others))] if others else []
+    if more := _more_channels(entries, layout):
+        lost.append("1 more channel" if more == 1 else f"{more} more channels")
     return Metadata(
         icc=tags.get(_ICC),
         exif=known,
@@ -74,8 +87,41 @@ def _metadata(entries: tuple[Entry, ...], layout: Layout) -> Metadata:
         xmp=tags.get(_XMP),
         photoshop=photoshop,
         turned_by=exif.orientation_of(entries, layout) or 1,
-        lost=(lost,) if others else (),
+        lost=tuple(lost),
     )
+
+
+def _more_channels(entries: tuple[Entry, ...], layout: Layout) -> int:
+    """How many numbers of a pixel are neither colour nor opacity."""
+    tags = {entry.tag: entry for entry in entries}
+    found = {tag: number(entry, layout) for tag, entry in tags.items()}
+    own = _OWN.get(found.get(_COLOURS) or 0, 0)
+    more = (found.get(_SAMPLES) or 1) - own if own else 0
+    return max(0, more - (found.get(_EXTRAS) in _OPACITY))
+
+
+def storage(content: bytes) -> str:
+    """How the first page's pixels are stored, in words."""
+    layout = Layout.of(content)
+    for _, entries, _ in directories(content):
+        found = {entry.tag: number(entry, layout) for entry in entries}
+        kind = _KINDS.get(found.get(_NUMBERS) or 1, "other numbers")
+        count, bits = found.get(_SAMPLES) or 1, found.get(_BITS) or 1
+        how = f"compression {found.get(_COMPRESSION) or 1}"
+        return f"{count} {kind} of {bits} bits a pixel, {how}"
+    return ""
+
+
+def unsuitable(content: bytes, page: int) -> str | None:
+    """Why a page's pixels would be taken for others."""
+    layout = Layout.of(content)
+    for i, (_, entries, _) in enumerate(directories(content)):
+        found = {entry.tag: number(entry, layout) for entry in entries}
+        if i == page and found.get(_NUMBERS) == 2 and found.get(_BITS) == 8:
+            return "has signed numbers of 8 bits; save it with 8 bits from 0 on"
+        if i == page and (found.get(_DEPTH) or 1) > 1:
+            return f"is a volume, {found[_DEPTH]} pixels deep; save a page for each"
+    return None
 
 
 def encoded(pictures: tuple[Picture, ...]) -> bytes:

@@ -12,7 +12,7 @@ from contconv_cli.errors import PictureError
 from contconv_cli.pictures import gif, jpeg, png, tiff
 from contconv_cli.pictures.arrays import interleaved
 from contconv_cli.pictures.exif import without_orientation
-from contconv_cli.pictures.formats import FORMATS, check_available
+from contconv_cli.pictures.formats import FORMATS, MOST_LOOPS, check_available
 from contconv_cli.pictures.metadata import of_size, that_fits
 from contconv_cli.pictures.picture import Frames, Metadata, Picture, Timing
 
@@ -152,7 +152,7 @@ def _timing(timing: Timing, form: str) -> dict[str, Any]:
     if form == "AVIF":
         return {"duration": [round(duration) for duration in durations]}
     if form == "WEBP":
-        return {"duration": durations, "loop": timing.plays}
+        return {"duration": durations, "loop": min(timing.plays, MOST_LOOPS)}
     first = int(timing.still_first)
     return {
         "duration": durations[first:],

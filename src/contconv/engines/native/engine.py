@@ -166,6 +166,8 @@ def _as_taken(image: Tensor, head: Tensor) -> tuple[Tensor, Tensor]:
     """In formats that the library takes."""
     if image.dtype == torch.float16:
         image = image.float()
-    if head.dtype != torch.float32 or not head.is_contiguous():
-        head = head.to(torch.float32).contiguous()
+    # A kernel without parameters may lie on another device.
+    there = head.dtype == torch.float32 and head.device == image.device
+    if not there or not head.is_contiguous():
+        head = head.to(image.device, torch.float32).contiguous()
     return image, head

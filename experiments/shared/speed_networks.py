@@ -80,8 +80,8 @@ def convolution(inputs: int, outputs: int) -> nn.Conv2d:
 
 def pooled(inputs: int, outputs: int) -> nn.Module:
     """A convolution at the full size, and the greatest of each 2x2 pixels."""
-    conv = convolution(inputs, outputs)
-    return nn.Sequential(conv, nn.MaxPool2d(2), *_activated(outputs))
+    pool = nn.Sequential(convolution(inputs, outputs), nn.MaxPool2d(2))
+    return nn.Sequential(pool, *_activated(outputs))
 
 
 def depthwise(inputs: int, outputs: int) -> nn.Module:

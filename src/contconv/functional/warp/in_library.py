@@ -101,8 +101,10 @@ class _Warped(torch.autograd.Function):
         if torch.is_grad_enabled() or is_batched(gradient):
             found = gradients_of(ctx.plain, ctx.saved_tensors, wanted, gradient)
         else:
-            given = (*ctx.saved_tensors, ctx.size, ctx.sampler)
-            found = _gradients(gradient, *given, *wanted)
+            image, maps = ctx.saved_tensors
+            found = _gradients(
+                gradient, image, maps, ctx.size, ctx.sampler, wanted[0], wanted[1]
+            )
         return (*found, None, None, None)
 
 

@@ -17,16 +17,61 @@ static void pack_depthwise(const Separable& s, const float* head, float* packed)
       packed[r * lanes + c] = c < s.in_channels ? head[c * rank + r] : 0;
 }
 
+// The rows of an image, each resampled along x once and held while windows need it:
+// [pixel, x, channel].
+template <class E>
+class DepthwiseRows {
+ public:
+  DepthwiseRows(const Strided& image, int64_t channels, const Table& y, const Table& x, Arena& arena)
+      : pitch(round_up(channels, V) * x.rank),
+        from(image),
+        x(x),
+        channels(channels),
+        cache(arena, y.taps, (x.out + 1) * pitch) {
+    input = arena.take<float>(row_numbers(channels, x.in));
+    near = arena.take<const float*>(x.taps);
+  }
+
+  // What follows is of image n.
+  void begin(int64_t n) {
+    image = static_cast<const E*>(from.data) + n * from.n;
+    cache.clear();
+  }
+
+  const float* row_of(int64_t y, int64_t now) {
+    bool is_new;
+    float* to = cache.at(cache.find(y, now, is_new));
+    if (!is_new) return to;
+    const Pixels row = read_row(image + y * from.y, from.c, from.x, channels, x.in, input);
+    for (int64_t ox = 0; ox < x.out; ox++) {
+      const int64_t count = tap_count(x, ox), at = ox * x.taps;
+      for (int64_t t = 0; t < count; t++) near[t] = row.data + x.source[at + t] * row.pitch;
+      expand(near, count, x.weight + at * x.rank, x.rank, pitch / x.rank, 1, 0,
+             Pixels{to + ox * pitch, pitch});
+    }
+    return to;
+  }
+
+  const int64_t pitch;
+
+ private:
+  const Strided& from;
+  const Table& x;
+  const int64_t channels;
+  RowCache cache;
+  float* input;
+  const float** near;
+  const E* image = nullptr;
+};
+
 template <class E>
 class Depthwise {
  public:
   Depthwise(const Separable& call, Arena& arena)
       : s(call),
         lanes(lanes_of(call)),
-        pitch(lanes * call.x.rank),
-        cache(arena, call.y.taps, (call.x.out + 1) * pitch) {
-    input = arena.take<float>(row_numbers(s.in_channels, s.x.in));
-    x_near = arena.take<const float*>(s.x.taps);
+        rows(call.image, call.in_channels, call.y, call.x, arena),
+        pitch(rows.pitch) {
     y_near = arena.take<const float*>(s.y.taps);
     filter = arena.take<float>(s.y.taps * V, s.x.rank);
     out_row = {arena.take<float>(s.x.out + V, lanes), lanes};
@@ -35,13 +80,12 @@ class Depthwise {
   // Work on one run of rows of an image.
   void run(int64_t task) {
     const int64_t band = task % s.bands, n = task / s.bands;
-    image = static_cast<const E*>(s.image.data) + n * s.image.n;
     E* out = static_cast<E*>(s.out.data) + n * s.out.n;
-    cache.clear();
+    rows.begin(n);
     const int64_t last = s.y.out * (band + 1) / s.bands;
     for (int64_t oy = s.y.out * band / s.bands; oy < last; oy++) {
       const int64_t taps = tap_count(s.y, oy);
-      for (int64_t t = 0; t < taps; t++) y_near[t] = row_of(s.y.source[oy * s.y.taps + t], oy);
+      for (int64_t t = 0; t < taps; t++) y_near[t] = rows.row_of(s.y.source[oy * s.y.taps + t], oy);
       const float* w = s.y.weight + oy * s.y.taps * s.y.rank;
       if (s.x.rank == 3 && taps == 3) {
         finish<3, 3>(taps, w);
@@ -57,22 +101,6 @@ class Depthwise {
   }
 
  private:
-  const float* row_of(int64_t y, int64_t now) {
-    bool is_new;
-    float* to = cache.at(cache.find(y, now, is_new));
-    if (!is_new) return to;
-    const Pixels row = read_row(image + y * s.image.y, s.image.c, s.image.x, s.in_channels,
-                                s.x.in, input);
-    for (int64_t ox = 0; ox < s.x.out; ox++) {
-      const int64_t count = tap_count(s.x, ox), at = ox * s.x.taps;
-      for (int64_t t = 0; t < count; t++)
-        x_near[t] = row.data + s.x.source[at + t] * row.pitch;
-      expand(x_near, count, s.x.weight + at * s.x.rank, s.x.rank, lanes, 1, 0,
-             Pixels{to + ox * pitch, pitch});
-    }
-    return to;
-  }
-
   // sum_t sum_x (sum_y w[t, y] head[y, x]) row_t[x], what is in brackets once for a row;
   // RX functions of x at T taps of y, or any numbers if 0.
   template <int RX, int T>
@@ -107,12 +135,12 @@ class Depthwise {
   }
 
   const Separable& s;
-  const int64_t lanes, pitch;
-  RowCache cache;
-  float *input, *filter;
-  const float **x_near, **y_near;
+  const int64_t lanes;
+  DepthwiseRows<E> rows;
+  const int64_t pitch;
+  float* filter;
+  const float** y_near;
   Pixels out_row;
-  const E* image = nullptr;
 };
 
 }  // namespace contconv::CONTCONV_ISA

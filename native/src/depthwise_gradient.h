@@ -2,8 +2,7 @@
 // along x, and multiplied with the row of the gradient whose window they are.
 #pragma once
 #include "call_backward.h"
-#include "memory.h"
-#include "rows.h"
+#include "depthwise.h"
 
 namespace contconv::CONTCONV_ISA {
 
@@ -13,11 +12,9 @@ class DepthwiseGradient {
   DepthwiseGradient(const DepthwiseSums& call, Arena& arena)
       : s(call),
         lanes(round_up(s.channels, V)),
-        pitch(lanes * s.x.rank),
-        cache(arena, s.y.taps, (s.x.out + 1) * pitch) {
-    input = arena.take<float>(row_numbers(s.channels, s.x.in));
+        rows(call.image, call.channels, call.y, call.x, arena),
+        pitch(rows.pitch) {
     grads = arena.take<float>(row_numbers(s.channels, s.x.out));
-    x_near = arena.take<const float*>(s.x.taps);
     y_near = arena.take<const float*>(s.y.taps);
     products = arena.take<float>(s.y.taps * V, s.x.rank);
     sums = arena.take<float>(s.y.rank * lanes, s.x.rank);
@@ -31,9 +28,8 @@ class DepthwiseGradient {
     for (int64_t row = s.part_begin(part); row < end; row++) {
       if (row / s.y.out != n) {
         n = row / s.y.out;
-        image = static_cast<const E*>(s.image.data) + n * s.image.n;
         grad = static_cast<const E*>(s.grad.data) + n * s.grad.n;
-        cache.clear();
+        rows.begin(n);
       }
       add_row(row % s.y.out);
     }
@@ -45,7 +41,7 @@ class DepthwiseGradient {
  private:
   void add_row(int64_t oy) {
     const int64_t taps = tap_count(s.y, oy);
-    for (int64_t t = 0; t < taps; t++) y_near[t] = row_of(s.y.source[oy * s.y.taps + t], oy);
+    for (int64_t t = 0; t < taps; t++) y_near[t] = rows.row_of(s.y.source[oy * s.y.taps + t], oy);
     const Pixels row = read_row(grad + oy * s.grad.y, s.grad.c, s.grad.x, s.channels, s.x.out, grads);
     const float* w = s.y.weight + oy * s.y.taps * s.y.rank;
     if (s.x.rank == 3 && taps == 3) {
@@ -57,20 +53,6 @@ class DepthwiseGradient {
     } else {
       add<0, 0>(row, taps, w);
     }
-  }
-
-  const float* row_of(int64_t y, int64_t now) {
-    bool is_new;
-    float* to = cache.at(cache.find(y, now, is_new));
-    if (!is_new) return to;
-    const Pixels row = read_row(image + y * s.image.y, s.image.c, s.image.x, s.channels, s.x.in, input);
-    for (int64_t ox = 0; ox < s.x.out; ox++) {
-      const int64_t count = tap_count(s.x, ox), at = ox * s.x.taps;
-      for (int64_t t = 0; t < count; t++) x_near[t] = row.data + s.x.source[at + t] * row.pitch;
-      expand(x_near, count, s.x.weight + at * s.x.rank, s.x.rank, lanes, 1, 0,
-             Pixels{to + ox * pitch, pitch});
-    }
-    return to;
   }
 
   // sums[a, r] += sum_t w[t, a] sum_x grad[x] row_t[x, r], the inner sums first; RX
@@ -114,11 +96,12 @@ class DepthwiseGradient {
   }
 
   const DepthwiseSums& s;
-  const int64_t lanes, pitch;
-  RowCache cache;
-  float *input, *grads, *products, *sums;
-  const float **x_near, **y_near;
-  const E *image = nullptr, *grad = nullptr;
+  const int64_t lanes;
+  DepthwiseRows<E> rows;
+  const int64_t pitch;
+  float *grads, *products, *sums;
+  const float** y_near;
+  const E* grad = nullptr;
 };
 
 }  // namespace contconv::CONTCONV_ISA

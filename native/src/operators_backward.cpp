@@ -206,9 +206,7 @@ void depthwise_head_gradient(const Separable& s, const Strided& grad, float* hea
               [&](int64_t begin, int64_t end, void* scratch) {
                 kernels.depthwise_sums(d, begin, end, scratch);
               });
-  std::copy_n(d.sums, d.numbers(), head);
-  for (int64_t p = 1; p < d.parts; p++)
-    for (int64_t i = 0; i < d.numbers(); i++) head[i] += d.sums[p * d.numbers() + i];
+  sum_parts(d.sums, d.parts, d.numbers(), head);
 }
 
 void head_gradient(const Backward& b, int64_t side, float* head) {
@@ -260,12 +258,7 @@ void table_gradients(const Backward& b, TableSums t, float* out) {
               [&](int64_t begin, int64_t end, void* scratch) {
                 kernels.table_sums(t, begin, end, scratch);
               });
-  const float* part = t.sums;
-  std::copy_n(part, t.numbers(), out);
-  for (int64_t p = 1; p < t.parts; p++) {
-    part += t.numbers();
-    for (int64_t i = 0; i < t.numbers(); i++) out[i] += part[i];
-  }
+  sum_parts(t.sums, t.parts, t.numbers(), out);
 }
 
 void check_sizes(const Tensor& grad, const Tensor& image, const Tensor& head, const Separable& s) {

@@ -207,9 +207,7 @@ class Sums {
     }
     if (head) add_parts(h, head);
     if (!table || t.numbers == 0) return;
-    std::copy_n(t.sums, numbers, table);
-    for (int64_t p = 1; p < t.parts; p++)
-      for (int64_t i = 0; i < numbers; i++) table[i] += t.sums[p * numbers + i];
+    sum_parts(t.sums, t.parts, numbers, table);
   }
 
  private:

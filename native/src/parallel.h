@@ -60,4 +60,14 @@ void in_parallel(int64_t tasks, size_t bytes, double multiply_adds, const Run& r
                   " bytes for each thread");
 }
 
+// The sums of items that were worked on apart, added in their order: so they have the same
+// bits with any number of threads.
+inline void sum_parts(const float* part, int64_t parts, int64_t numbers, float* out) {
+  std::memcpy(out, part, sizeof(float) * size_t(numbers));
+  for (int64_t p = 1; p < parts; p++) {
+    part += numbers;
+    for (int64_t i = 0; i < numbers; i++) out[i] += part[i];
+  }
+}
+
 }  // namespace contconv

@@ -70,19 +70,15 @@ def row(net: Trained) -> dict[str, Any]:
     return {**names, "loss": losses, "accuracy": accuracies}
 
 
-def accuracies(result: dict[str, Any], network: str) -> list[float]:
-    """The accuracy at the end of training, for each seed."""
-    rows = [row for row in result["networks"] if row["network"] == network]
-    return [row["accuracy"][-1] for row in rows]
-
-
 def check(result: dict[str, Any]) -> None:
     """As many parameters; with splines above the baseline by the paper's points."""
     costs = result["costs"]
     for name in ("strided", "cosine", "spline"):
         assert costs[name]["parameters"] == costs["baseline"]["parameters"]
     if result["setting"]["epochs"] > 1:
-        means = {name: statistics.mean(accuracies(result, name)) for name in NAMES}
+        means = {
+            name: statistics.mean(_networks.accuracies(result, name)) for name in NAMES
+        }
         assert means["strided"] > means["baseline"], means
         gain = means["spline"] - means["baseline"]
         assert gain > PAPER["cc"] - PAPER["baseline"], means
@@ -92,11 +88,16 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the table of all claims."""
 
     def stated(network: str) -> str:
-        mean, spread = _networks.mean_and_deviation(accuracies(result, network))
+        mean, spread = _networks.mean_and_deviation(
+            _networks.accuracies(result, network)
+        )
         return f"{mean:.2f} ± {spread:.2f} %"
 
     def gained(network: str) -> str:
-        ours, theirs = accuracies(result, network), accuracies(result, "baseline")
+        ours, theirs = (
+            _networks.accuracies(result, network),
+            _networks.accuracies(result, "baseline"),
+        )
         gains = [a - b for a, b in zip(ours, theirs, strict=True)]
         mean, spread = _networks.mean_and_deviation(gains)
         return f"{mean:+.2f} ± {spread:.2f} points"

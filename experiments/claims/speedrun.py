@@ -148,12 +148,6 @@ def _step(trainer: Trainer) -> Callable[[], object]:
     return lambda: trainer.step(0, 0)
 
 
-def accuracies(result: dict[str, Any], name: str) -> list[float]:
-    """The accuracy at the end of training, for each seed."""
-    rows = [row for row in result["networks"] if row["network"] == name]
-    return [row["accuracy"][-1] for row in rows]
-
-
 def minutes(result: dict[str, Any], name: str, epochs: int) -> float:
     """Of so many epochs' steps."""
     cost = result["costs"][name]
@@ -166,7 +160,9 @@ def check(result: dict[str, Any]) -> None:
     assert costs["continuous"]["parameters"] == costs["pooled"]["parameters"]
     assert costs["continuous"]["multiply_adds"] < costs["pooled"]["multiply_adds"]
     if setting["train_images"] == Config.train_images:
-        means = {name: statistics.mean(accuracies(result, name)) for name in NAMES}
+        means = {
+            name: statistics.mean(_networks.accuracies(result, name)) for name in NAMES
+        }
         assert means["continuous"] > means["pooled"] - 0.3, means
 
 
@@ -174,7 +170,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the table of all claims."""
 
     def stated(name: str) -> str:
-        mean, spread = _networks.mean_and_deviation(accuracies(result, name))
+        mean, spread = _networks.mean_and_deviation(_networks.accuracies(result, name))
         epochs = result["setting"]["epochs"][list(NAMES).index(name)]
         adds = epochs * result["costs"][name]["multiply_adds"] / 1e9
         return (

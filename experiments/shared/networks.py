@@ -173,6 +173,12 @@ def normalized(sets: ImageSets, images: Tensor) -> Tensor:
     return floats.contiguous(memory_format=torch.channels_last)
 
 
+def accuracies(result: dict[str, Any], network: str) -> list[float]:
+    """The accuracy at the end of training, for each seed."""
+    rows = [row for row in result["networks"] if row["network"] == network]
+    return [row["accuracy"][-1] for row in rows]
+
+
 def mean_and_deviation(values: list[float]) -> tuple[float, float]:
     """Over seeds; the deviation of a single one is not known: nan is written as 0."""
     numbers = torch.tensor(values, dtype=torch.float64)

@@ -17,15 +17,18 @@ class Case:
     backward: bool = False
     dtype: str = "float32"
     out_channels: int | None = None
+    groups: int = 1
     target: str | None = None  # the name of the target that it belongs to
 
     @property
     def name(self) -> str:
         """What the case is called in records and tables."""
         passes = "forward + backward" if self.backward else "forward"
+        groups = f", {self.groups} groups" if self.groups > 1 else ""
         return (
-            f"{self.batch} x {self.channels} to {self.outputs}, {self.size} px, "
-            f"{self.scale}, k {self.kernel_size}, {passes}, {self.dtype}"
+            f"{self.batch} x {self.channels} to {self.outputs}{groups}, "
+            f"{self.size} px, {self.scale}, k {self.kernel_size}, {passes}, "
+            f"{self.dtype}"
         )
 
     @property
@@ -155,6 +158,12 @@ BFLOAT16 = [
         Case(128, 32, 32, 0.7391, backward=True, dtype="bfloat16"),
     ),
 ]
+# Of no target.
+DEPTHWISE = [
+    Case(16, 64, 32, 0.7391, groups=64),
+    Case(16, 64, 32, 0.7391, groups=64, backward=True),
+    Case(16, 256, 16, "1/2", groups=256, backward=True),
+]
 
-CASES = [*SHRINK, *FEW, *ENLARGE, *RATIONAL, *BACKWARD, *BFLOAT16]
+CASES = [*SHRINK, *FEW, *ENLARGE, *RATIONAL, *BACKWARD, *BFLOAT16, *DEPTHWISE]
 QUICK = [SHRINK[0], SHRINK[7], ENLARGE[1], ENLARGE[8], RATIONAL[0], BACKWARD[0]]

@@ -32,9 +32,10 @@ def able(case: Case) -> list[str]:
         names.append("new scales")
     if x == y < 1 == x.numerator and case.size % x.denominator == 0:
         names.append("strided conv")
-    if x == y > 1 == x.denominator:
+    if x == y > 1 == x.denominator and case.groups == 1:
         names += ["transposed conv", "conv + pixel shuffle"]
-    if case.dtype == "float32" and peers.sampled_bytes(case) <= MOST_BYTES:
+    plain = case.dtype == "float32" and case.groups == 1
+    if plain and peers.sampled_bytes(case) <= MOST_BYTES:
         names.append("grid_sample + 1 x 1 conv")
     explanation = explained(case)
     names += [
@@ -94,6 +95,7 @@ def _module(case: Case, engine: str) -> ContinuousConv2d:
         case.outputs,
         case.kernel_size,
         scale=case.ratio,
+        groups=case.groups,
         engine=engine,
         dtype=getattr(torch, case.dtype),
     )

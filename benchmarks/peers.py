@@ -90,8 +90,9 @@ def sampled_bytes(case: Case) -> int:
 
 
 def _conv(case: Case, outputs: int, stride: int = 1) -> nn.Conv2d:
-    k = case.kernel_size
-    return nn.Conv2d(case.channels, outputs, k, stride, padding=(k - 1) // 2)
+    k, groups = case.kernel_size, case.groups
+    padding = (k - 1) // 2
+    return nn.Conv2d(case.channels, outputs, k, stride, padding=padding, groups=groups)
 
 
 def _before(case: Case, size: tuple[int, ...]) -> tuple[int, int]:

@@ -30,5 +30,6 @@ for step in range(3):
         loss.backward()
     optimizer.step()
 
-print(f"process {rank}: {sum(p.sum().item() for p in model.parameters()):.6f}")
+line = f"process {rank}: {sum(p.sum().item() for p in model.parameters()):.6f}\n"
+print(line, end="", flush=True)  # in one piece: the processes share the terminal
 distributed.destroy_process_group()

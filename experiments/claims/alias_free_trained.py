@@ -28,13 +28,16 @@ from experiments.shared.costs import multiply_adds
 from experiments.shared.networks import mean_and_deviation
 from experiments.shared.shift_networks import (
     AS_IS,
+    BLURRED,
     FAMILIES,
     OURS,
+    STRIDED,
     classifier,
 )
 from training.images import ImageSets
 from training.loop import Recipe, fit
 
+COLORS = {AS_IS: "C0", STRIDED: "C1", BLURRED: "C2", OURS: "C3"}
 # Another direction than those of the pixels' rows, too.
 SLANT = 0.618
 
@@ -202,9 +205,10 @@ def plot(record: dict[str, Any], figure: Path) -> None:
         for way in ways:
             known = chosen(result, family, way)
             values = torch.tensor([row["varying"] for row in known]).double().mean(0)
-            left.semilogy(config["shifts"], 1 - values, "o-", ms=3, label=way)
+            how: dict[str, Any] = {"ms": 3, "color": COLORS[way]}
+            left.semilogy(config["shifts"], 1 - values, "o-", label=way, **how)
             values = torch.tensor([row["paper"] for row in known]).double().mean(0)
-            right.plot(config["paper_shifts"], values, "o-", ms=3)
+            right.plot(config["paper_shifts"], values, "o-", **how)
         ceiling = torch.tensor([row["ceiling"] for row in chosen(result, family, OURS)])
         right.plot(
             config["paper_shifts"], ceiling.double().mean(0), "k--", label="ceiling"

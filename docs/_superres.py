@@ -20,6 +20,7 @@ from experiments.claims.superres_inputs import (
     PHOTO,
     UNCHANGED,
 )
+from experiments.claims.superres_shipped import NETS
 
 _SHOWN = "PSNR above cubic resizing over the scale, for each network; and over time"
 FIGURE = f"\n![{_SHOWN}](figures/superres.png)\n"
@@ -44,6 +45,7 @@ def write_superres(folder: Path) -> None:
     inputs = records.read(RESULTS / "superres_inputs.json")
     more = {
         "before": _before(log["before"], inputs["result"]),
+        "small": _small(),
         "trials": _trials(log["trials"]),
         "ensembles": _ensembles(log["ensembles"]),
         "rule": [_rule(inputs["result"])],
@@ -57,7 +59,7 @@ def _before(log: dict[str, dict[str, float]], inputs: dict[str, Any]) -> list[st
     """PSNR of the network that shipped before, and, from the records, of that now."""
     shipped = records.read(RESULTS / "superres_shipped.json")["result"]
     now = {
-        (one["set"], f"{one['scales'][0]:g}"): one["net"]["psnr"]
+        (one["set"], f"{one['scales'][0]:g}"): one[CLEAN]["psnr"]
         for one in shipped["quality"]
         if one["scales"][0] == one["scales"][1]
     }
@@ -70,6 +72,20 @@ def _before(log: dict[str, dict[str, float]], inputs: dict[str, Any]) -> list[st
         for part, was in log.items()
     )
     return table(["set", *(f"x{scale}" for scale in scales)], rows)
+
+
+def _small() -> list[str]:
+    """PSNR of both sizes at the same scale on both axes."""
+    shipped = records.read(RESULTS / "superres_shipped.json")["result"]
+    found: dict[str, dict[str, str]] = {}
+    for one in shipped["quality"]:
+        y, x = one["scales"]
+        if y == x:
+            said = " / ".join(f"{one[name]['psnr']:.2f}" for name in (CUBIC, *NETS))
+            found.setdefault(one["set"], {})[f"x{y:g}"] = said
+    scales = list(next(iter(found.values())))
+    head = ["cubic / " + " / ".join(NETS), *scales]
+    return table(head, ([part, *row.values()] for part, row in found.items()))
 
 
 def _change(was: float | None, now: float | None) -> str:

@@ -10,7 +10,8 @@ threads; the trainings themselves ran beside other work.
 
 The images are JPEG copies of quality 75 with colours at half the resolution. What is
 lost in them costs points: no network here is as good as those that are published, and
-they are to be compared with each other.
+they are to be compared with each other. Each was trained once: half a point between two
+of them says nothing.
 """
 
 import statistics
@@ -70,7 +71,7 @@ class Config:
     epochs: tuple[int, ...] = (8, 8, 12)
     train_images: int = 50_000
     test_images: int = 10_000
-    seeds: int = 3
+    seeds: int = 1
     threads: int = 2
     rounds: int = 9
 
@@ -179,7 +180,8 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             "billion multiply-adds for each image forward)"
         )
 
-    title = f"CIFAR-10 in minutes, {result['setting']['seeds']} seeds"
+    count = result["setting"]["seeds"]
+    title = "CIFAR-10 in minutes, " + (f"{count} seeds" if count > 1 else "one seed")
     ours = "; ".join(stated(name) for name in reversed(NAMES))
     return [(title, f"{PUBLISHED} % published, with max-pools", ours)]
 

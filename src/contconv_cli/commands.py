@@ -110,8 +110,8 @@ def upscale(
             them; - is standard input. Without -o, the second of two is the output.
         common: Parameters of all commands.
         model: Weights: clean, for pictures that nothing was lost of; photo, for JPEGs
-            and noise; auto, photo for JPEGs of a low quality and else clean; or a file,
-            as training writes it.
+            and noise; small, as clean, but faster; auto, photo for JPEGs of a low
+            quality and else clean; or a file, as training writes it.
         ensemble: In how many ways each picture is laid, turned and mirrored, 1 to 8;
             their mean is nearer to the truth, and takes so many times as long.
         tile: About the side of a tile, in output pixels; smaller ones take less memory.

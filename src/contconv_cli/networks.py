@@ -17,8 +17,8 @@ class Networks:
     """The networks that pictures ask for, each loaded when the first one does.
 
     Attributes:
-        model: ``clean`` or ``photo``, a file of weights, or ``auto``: for each picture
-            one of the first two.
+        model: The name of weights that ship, a file of weights, or ``auto``: for each
+            picture ``clean`` or ``photo``.
         device: Where to compute.
     """
 

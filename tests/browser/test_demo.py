@@ -77,7 +77,7 @@ def expected(pixels: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...
     image = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
     ratios, out = target(image, None, size)
     with torch.no_grad():
-        made = superres.load()(image, size=size), enlarged(image, ratios, out)
+        made = superres.load("small")(image, size=size), enlarged(image, ratios, out)
     levels = ((one[0].permute(1, 2, 0) * 255).round().clamp(0, 255) for one in made)
     return tuple(one.byte().numpy() for one in levels)
 

@@ -10,7 +10,8 @@ from contconv.models.superres.network import SuperResolutionNet
 
 # Trained as docs/superres.md says.
 SHIPPED = {
-    name: Path(__file__).with_name(f"{name}.safetensors") for name in ("clean", "photo")
+    name: Path(__file__).with_name(f"{name}.safetensors")
+    for name in ("clean", "photo", "small")
 }
 
 
@@ -21,9 +22,10 @@ def load(
 
     Args:
         weights: Those that come with this package: ``"clean"``, trained on pictures
-            that were made small and nothing else, or ``"photo"``, on such as were
-            JPEGs, noisy or blurred, too. Or a file that `SuperResolutionNet.save`
-            wrote; ``"./photo"`` is one of that name.
+            that were made small and nothing else; ``"photo"``, on such as were
+            JPEGs, noisy or blurred, too; or ``"small"``, as the first, of a network of
+            a third of the parameters. Or a file that `SuperResolutionNet.save` wrote;
+            ``"./photo"`` is one of that name.
         device: Where to compute.
 
     Raises:

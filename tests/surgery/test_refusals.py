@@ -26,7 +26,7 @@ def tied(how: str = "weight") -> nn.Module:
     return model
 
 
-def traced(model: nn.Module, example: torch.Tensor) -> nn.Module:
+def traced(model: nn.Module, example: torch.Tensor) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that torch.jit will go
         return torch.jit.trace(model, example)

@@ -228,7 +228,7 @@ def _of_folder(source: Path, target: Path, form: str | None) -> Plan:
 def _files(source: Path, inner: Path, found: Plan) -> list[Path]:
     """All files below a folder, but for hidden ones and those of the target.
 
-    Hidden pictures, and links to folders, which are not followed, are passed over.
+    Hidden pictures and folders, and links to folders, are passed over.
     """
     paths: list[Path] = []
 
@@ -237,13 +237,18 @@ def _files(source: Path, inner: Path, found: Plan) -> list[Path]:
 
     for folder, folders, names in os.walk(source, onerror=unreadable):
         here = Path(folder)
-        links = [name for name in folders if (here / name).is_symlink()]
+        others = [
+            name
+            for name in folders
+            if (here / name).is_symlink()
+            or (name.startswith(".") and _real(here / name) != inner)
+        ]
         folders[:] = [
             name
             for name in folders
-            if name not in links and _real(here / name) != inner
+            if name not in others and _real(here / name) != inner
         ]
-        found.passed_over += [here / name for name in links]
+        found.passed_over += [here / name for name in others]
         for name in names:
             path = here / name
             if not name.startswith("."):

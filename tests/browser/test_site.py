@@ -133,7 +133,8 @@ def test_no_page_is_heavy_or_tall_or_needs_others(browser, address, pages, width
         sizes.clear()
         page.goto(f"{address}/{place}", wait_until="load")
         measured = page.evaluate(
-            "[document.documentElement.scrollHeight, document.body.scrollWidth]"
+            "(({scrollHeight: tall, scrollWidth: wide}) => [tall, wide])"
+            "(document.documentElement)"
         )
         height, across = measured
         if height > MOST_PIXELS or sum(sizes) > MOST_BYTES or across > width:

@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from tests.cli import samples
@@ -91,6 +92,7 @@ def test_usage(said, arguments, message):
         (("two.gif", "out.jpg"), "out.jpg cannot hold 2 frames; write PNG, WebP, GIF"),
         (("in.png", "out.png", "--size", 99, 99), "--fit 99x99 keeps its shape"),
         (("floats.tif", "out.png"), "floats.tif has pixels of mode F"),
+        (("big.tif", "out.tif"), "big.tif is a BigTIFF file of high bytes first"),
         (("alpha.png", "out.jpg"), "out.jpg cannot hold transparency"),
         (("cmyk.tif", "out.png"), "out.png cannot hold CMYK; write JPEG or TIFF"),
         (("in.png", "file/out.png"), "file/out.png cannot be written"),
@@ -136,6 +138,7 @@ def _write_bad(folder):
     for name in ("two.tif", "two.gif"):
         image.save(folder / name, save_all=True, append_images=[other])
     Image.fromarray(np.zeros((4, 4), np.float32)).save(folder / "floats.tif")
+    tifffile.imwrite(folder / "big.tif", np.eye(4), bigtiff=True, byteorder=">")
     (folder / "alpha.png").write_bytes(samples.KINDS["rgba png"][1])
     (folder / "cmyk.tif").write_bytes(samples.KINDS["cmyk tiff"][1])
     (folder / "file").write_text("not a folder")

@@ -1,6 +1,7 @@
 """Where pictures come from and go to: several, beside themselves, pipes, odd names."""
 
 import os
+import re
 import sys
 from io import BytesIO, TextIOWrapper
 
@@ -147,13 +148,16 @@ def test_other_files_are_told(here, capsys):
     folder = here / "photos"
     for name in ("notes.txt", "raw.cr2", ".hidden.jpg", ".hidden"):
         (folder / name).write_text("")
+    (folder / ".thumbnails").mkdir()
+    (folder / ".thumbnails" / "a.png").write_bytes((here / "a.png").read_bytes())
     (folder / "link").symlink_to(here)
     (folder / "gone.png").symlink_to(here / "none.png")
     assert samples.call("resize", folder, "out", "--scale", 1) == 1
     error = capsys.readouterr().err
-    assert "4 other files (.hidden.jpg, link, notes.txt, raw.cr2)" in error.replace(
-        "link, .hidden.jpg", ".hidden.jpg, link"
-    )
+    (told,) = re.findall(r"5 other files \((.*?)\)", error)
+    others = {".hidden.jpg", ".thumbnails", "link", "notes.txt", "raw.cr2"}
+    assert set(told.split(", ")) == others
+    assert not (here / "out" / ".thumbnails").exists()
     assert "gone.png cannot be read: No such file" in error
     (here / "texts").mkdir()
     (here / "texts" / "a.txt").write_text("")

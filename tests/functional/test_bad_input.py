@@ -76,6 +76,20 @@ SIZES = {
     "string": ("3", "TypeError: {} must be a whole number, got '3' (str)"),
     "large": (10**30, "ValueError: {} must be below 2**63, got about 10^30"),
     "axes": ((3,), f"ValueError: {{}} {PER_AXIS}1: (3,)"),
+    "array": (
+        np.array([3, 2]),
+        "TypeError: {0} must be a whole number, got array([3, 2]) (ndarray); "
+        "pass {0}.tolist()",
+    ),
+    "tensor": (
+        torch.tensor([3, 2]),
+        "TypeError: {0} must be a whole number, got tensor([3, 2]) (Tensor); "
+        "pass {0}.tolist()",
+    ),
+    "tensor of a float": (
+        torch.tensor(3.0),
+        "TypeError: {} must be a whole number, got tensor(3.) (Tensor)",
+    ),
 }
 
 
@@ -186,6 +200,11 @@ INPUTS = {
     "quantized": (
         quantized(IMAGE),
         FLOAT + "torch.quint8; convert it first, for instance input.dequantize()",
+    ),
+    "float8": (
+        IMAGE.to(torch.float8_e4m3fn),
+        "TypeError: input must be a floating-point tensor of 16 bits or more, got "
+        "torch.float8_e4m3fn; convert it first",
     ),
     "sparse": (
         IMAGE.to_sparse(),
@@ -340,7 +359,13 @@ RESIZES: dict[str, tuple[dict[str, Any], str]] = {
     "neither": ({"scale": None}, "ValueError: resize needs a scale or a size"),
     "int64": (
         {"input": IMAGE.long()},
-        "TypeError: input must be a floating-point or uint8 tensor, got torch.int64",
+        "TypeError: input must be a uint8 tensor or a floating-point one of 16 bits or "
+        "more, got torch.int64",
+    ),
+    "float8": (
+        {"input": IMAGE.to(torch.float8_e4m3fn)},
+        "TypeError: input must be a uint8 tensor or a floating-point one of 16 bits or "
+        "more, got torch.float8_e4m3fn",
     ),
     "array": (
         {"input": IMAGE.numpy()},

@@ -1,5 +1,6 @@
 """Layers that stay as they are, with the reason; and arguments that are none."""
 
+import warnings
 from typing import Any
 
 import pytest
@@ -25,6 +26,12 @@ def tied(how: str = "weight") -> nn.Module:
     return model
 
 
+def traced(model: nn.Module, example: torch.Tensor) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that torch.jit will go
+        return torch.jit.trace(model, example)
+
+
 LEFT = {
     "dilation": (nn.Conv2d(1, 1, 3, 2, dilation=2), "dilation"),
     "transposed dilation": (nn.ConvTranspose2d(1, 1, 3, 2, dilation=2), "dilation"),
@@ -32,6 +39,10 @@ LEFT = {
     "parametrized": (
         parametrizations.weight_norm(nn.Conv2d(1, 1, 3, 2)),
         "its weight is parametrized; remove",
+    ),
+    "scripted": (
+        traced(nn.Conv2d(1, 1, 3, 2), torch.rand(1, 1, 7, 7)),
+        "torch.jit.trace has compiled what calls it; convert the network before",
     ),
     "lazy": (nn.LazyConv2d(1, 3, 2), "a subclass of Conv2d"),
     "tied": (tied(), "another layer has the same weight"),

@@ -107,7 +107,9 @@ class Axis:
         """The last input pixel at or before the position of ``n`` and an offset."""
         # Shifted by whole pixels to stay above zero: exported graphs truncate integer
         # division instead of flooring it.
-        below = abs(offset) + self.out_size * self.down + abs(self.start or 0)
+        below = abs(offset) + self.out_size * self.down
+        if self.start is not None:  # no zero is asked for: it may be a symbol
+            below += abs(self.start)
         pixels = below // self.unit + 1
         return (self.position(n) + offset + self.unit * pixels) // self.unit - pixels
 

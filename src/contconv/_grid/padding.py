@@ -13,7 +13,8 @@ def _replicate(index: Tensor, size: int) -> Tensor:
 
 
 def _reflect(index: Tensor, size: int) -> Tensor:
-    if size == 1:
+    # A graph that is exported may not ask, and needs not: see `_remainder`.
+    if not torch.compiler.is_exporting() and size == 1:
         return index.clamp(0, 0)
     folded = _remainder(index, 2 * size - 2)
     return folded.minimum(2 * size - 2 - folded)

@@ -9,6 +9,8 @@ from torch import Tensor
 
 from contconv._runtime.text import whole_text
 
+_WHOLE = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+
 
 def per_axis(value: Any, ndim: int, name: str) -> tuple[Any, ...]:
     """``value`` once per axis: a single value is repeated, a sequence must fit."""
@@ -26,11 +28,13 @@ def as_whole(value: Any, name: str) -> int:
     """A whole number of at least 1; ``name`` is what errors call it."""
     if isinstance(value, torch.SymInt):
         return value  # type: ignore  # of a graph that is being exported
-    if isinstance(value, Tensor) and value.ndim == 0 and value.dtype == torch.int64:
+    if isinstance(value, Tensor) and value.ndim == 0 and value.dtype in _WHOLE:
         value = int(value)  # as torch.jit.trace gives the sizes of images
     if isinstance(value, bool) or not isinstance(value, Integral):
+        way = f"; pass {name}.tolist()" if getattr(value, "ndim", 0) else ""
         raise TypeError(
             f"{name} must be a whole number, got {value!r} ({type(value).__name__})"
+            f"{way}"
         )
     if value < 1:
         raise ValueError(f"{name} must be at least 1, got {whole_text(int(value))}")

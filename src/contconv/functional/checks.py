@@ -162,6 +162,11 @@ def _check_dtype(input: Tensor, kernel: ContinuousKernel) -> None:
             f"input must be a floating-point tensor, got {input.dtype}; convert it "
             f"first, for instance {way}"
         )
+    if input.dtype.itemsize < 2:
+        raise TypeError(
+            "input must be a floating-point tensor of 16 bits or more, got "
+            f"{input.dtype}; convert it first, for instance with .to(torch.bfloat16)"
+        )
     if kernel.head.is_meta and not input.is_meta and kernel.dtype is None:
         raise ValueError(
             f"input is on {input.device}, but the kernel is on meta; move it with "

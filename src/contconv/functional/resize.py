@@ -259,9 +259,12 @@ def _at_once(image: Tensor, kernel: ContinuousKernel, grid: AxisGrid) -> Tensor:
 
 
 def _check_input(input: Tensor, kernel: ContinuousKernel, labels: bool) -> None:
-    if not labels and not input.is_floating_point() and input.dtype != torch.uint8:
+    # No sums are taken of floats of 8 bits.
+    floats = input.is_floating_point() and input.dtype.itemsize > 1
+    if not (labels or floats or input.dtype == torch.uint8):
         raise TypeError(
-            f"input must be a floating-point or uint8 tensor, got {input.dtype}; "
+            "input must be a uint8 tensor or a floating-point one of 16 bits or more, "
+            f"got {input.dtype}; "
             "convert it first, for instance with .to(torch.float32), or resize labels "
             'with kernel="nearest"'
         )

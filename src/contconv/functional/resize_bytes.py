@@ -57,8 +57,8 @@ def planned_bytes(
 
 
 def _one_pixel_each(axis: Axis, mode: str) -> NormalizedWeights:
-    pixel = axis.nearest_pixel(torch.arange(axis.out_size))[:, None]
-    ones = torch.ones(pixel.shape, dtype=torch.float64)
+    pixel = axis.nearest_pixel(torch.arange(axis.out_size, device="cpu"))[:, None]
+    ones = torch.ones_like(pixel, dtype=torch.float64)
     return NormalizedWeights(axis, mode, pixel, ones, None)
 
 

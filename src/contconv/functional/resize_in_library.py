@@ -69,21 +69,27 @@ def planned_floats(
     copied: Sequence[bool],
 ) -> Plan:
     """As `planned`, for images of floats."""
-    none = torch.zeros(1, 1, dtype=torch.int32), torch.ones(1, 1, 1)
-    tables = [one for _ in range(3 - len(axes)) for one in none]
+    # Whatever dtype and device new tensors have here unless they are told.
+    place = torch.device("cpu")
+    one = torch.ones(1, 1, 1, dtype=torch.float32, device=place)
+    none = torch.zeros(1, 1, dtype=torch.int32, device=place), one
+    tables = [part for _ in range(3 - len(axes)) for part in none]
     for i, (axis, mode, copies) in enumerate(zip(axes, modes, copied, strict=True)):
         if copies:
-            pixel = axis.nearest_pixel(torch.arange(axis.out_size))[:, None]
+            pixel = axis.nearest_pixel(torch.arange(axis.out_size, device=place))[
+                :, None
+            ]
             inside = is_source(pixel, axis.in_size, mode)
             source = source_index(pixel, axis.in_size, mode)
-            values = torch.ones(source.shape) * (1 if inside is None else inside)
+            values = torch.ones_like(source, dtype=torch.float32)
+            values = values if inside is None else values * inside
         else:
-            grid, place = AxisGrid(tuple(axes), mode), torch.device("cpu")
+            grid = AxisGrid(tuple(axes), mode)
             weights = normalized_weights(kernel, i, grid, torch.float32, place)
             source, values = padded(folded(weights))
         tables += _counting(source, values)
     shape = tuple(axis.out_size for axis in axes)
-    return Plan(tuple(tables), torch.ones(1, 1, 1), shape)  # type: ignore
+    return Plan(tuple(tables), one, shape)  # type: ignore
 
 
 def _counting(source: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:

@@ -51,7 +51,11 @@ def kernel_classes() -> dict[str, type[LearnedKernel] | type[ClassicalKernel]]:
 
 def classical_kernel(name: str, ndim: int) -> ClassicalKernel:
     """A kernel without parameters, or ValueError with the known names."""
-    return _named(CLASSICAL, name)(ndim)
+    kernel = _named(CLASSICAL, name)(ndim)
+    if kernel.head.is_meta:
+        # Made under torch.device("meta"); who gave a name cannot move it.
+        kernel.to_empty(device="cpu")
+    return kernel
 
 
 def learned_class(name: str) -> type[LearnedKernel]:

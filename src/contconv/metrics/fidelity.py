@@ -140,7 +140,7 @@ def _luma(images: Tensor, peak: float) -> Tensor:
 
 def _windowed(images: Tensor) -> Tensor:
     """The mean under the window at each position."""
-    x = torch.arange(_WINDOW).to(images) - _WINDOW // 2
+    x = torch.arange(_WINDOW, device=images.device).to(images) - _WINDOW // 2
     line = torch.exp(-x.square() / (2 * _SIGMA**2))
     line = line / line.sum()
     planes = images.flatten(0, 1)[:, None]

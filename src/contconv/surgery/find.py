@@ -33,6 +33,12 @@ Where = Callable[[str, nn.Module], bool]
 KINDS = (*CONVOLUTIONS, *TRANSPOSED, nn.Upsample, *AVERAGES, *MAXIMA)
 
 
+_SCRIPTED = (
+    "torch.jit.script or torch.jit.trace has compiled what calls it; convert the "
+    "network before, and trace what it becomes"
+)
+
+
 @dataclass(frozen=True)
 class Match:
     """A layer, or two that follow each other, and what they compute."""
@@ -57,6 +63,8 @@ def find(
     shared, taken = _shared_parameters(model), set()
     followers = _followers(model, shared)
     for name, module in model.named_modules():
+        if _is_scripted(module) and where(name, module):
+            yield Match((name,), (module,), None, _SCRIPTED)
         if not isinstance(module, KINDS) or name in taken or not where(name, module):
             continue
         after, reason = followers.get(name), ""
@@ -114,6 +122,14 @@ def _read(module: nn.Module, shared: set[int]) -> Discrete | Fixed | str:
             "nn.Sequential, init='fresh' replaces both"
         )
     return read_average(module)
+
+
+def _is_scripted(module: nn.Module) -> bool:
+    """Whether it was one of the layers that `find` looks for."""
+    if not isinstance(module, torch.jit.ScriptModule):
+        return False
+    name = getattr(module, "original_name", "")
+    return name in {kind.__name__ for kind in KINDS}
 
 
 def _shared_parameters(model: nn.Module) -> set[int]:

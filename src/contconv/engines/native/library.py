@@ -77,8 +77,8 @@ def _register_fakes() -> None:
         padding: int,
         taps: int,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        source = torch.empty(out_size, taps, dtype=torch.int32)
-        both = (torch.empty(out_size, taps) for _ in range(2))
+        source = torch.empty(out_size, taps, dtype=torch.int32, device="cpu")
+        both = (torch.empty_like(source, dtype=torch.float32) for _ in range(2))
         return source, *both  # type: ignore
 
     @torch.library.register_fake("contconv_native::separable")

@@ -67,7 +67,7 @@ def pixel_tables(problem: Problem, rows: slice | None = None) -> PixelTables:
     if rows is not None:
         axes = [axes[0].of(rows), *axes[1:]]
     table = _cached_table(problem, axes) if rows is None else _table(problem, axes)
-    ndim, none = len(axes), torch.empty(0, 0, dtype=torch.int32)
+    ndim, none = len(axes), torch.empty(0, 0, dtype=torch.int32, device="cpu")
     absent = [none, none.flatten()] * (3 - ndim)
     sources = [one for axis in axes for one in (axis.source, axis.phase)]
     shape = tuple(len(axis.source) for axis in axes)
@@ -94,15 +94,16 @@ def _neighbors(grid: AxisGrid) -> list[AxisNeighbors]:
 
 
 def _along(axis: Axis, padding_mode: str, shares: bool) -> AxisNeighbors:
-    n = torch.arange(axis.out_size)
-    pixel = axis.first_neighbor(n)[:, None] + torch.arange(axis.taps)
+    n = torch.arange(axis.out_size, device="cpu")
+    tap = torch.arange(axis.taps, device="cpu")
+    pixel = axis.first_neighbor(n)[:, None] + tap
     distance, weight = weigh(axis, n, pixel, torch.float32)
     counts = weight != 0
     if (inside := is_source(pixel, axis.in_size, padding_mode)) is not None:
         counts &= inside
     source = source_index(pixel, axis.in_size, padding_mode)
     source = torch.where(counts, source, -1).int()
-    phase = torch.empty(0, dtype=torch.int32)
+    phase = torch.empty(0, dtype=torch.int32, device="cpu")
     if shares:
         # Outputs a period apart have the same distances.
         phase = n.remainder(axis.phases).int()
@@ -172,7 +173,8 @@ def _products(
 ) -> tuple[Tensor, Tensor]:
     """Of a basis per axis: fewer values than at all taps."""
     points = grid.points[:, rows].flatten(0, -2)
-    source, table = torch.zeros(1, 1, dtype=torch.int64), points.new_ones(1, 1, 1)
+    source = points.new_zeros(1, 1, dtype=torch.int64)
+    table = points.new_ones(1, 1, 1)
     for i, size in enumerate(grid.in_shape):
         own, distance, weight = grid.axis_taps(points[:, i], i)
         values = kernel.axis_basis(distance.float(), i) * weight.float()[..., None]

@@ -160,14 +160,14 @@ def shape_numbers(shape: tuple[int, ...]) -> int:
 def _flat(image: Tensor, sources: list[Tensor]) -> tuple[Tensor, Tensor]:
     """The sources in the flattened image, and the row of the table of each output."""
     if not sources[2].numel() and image.ndim > 3:
-        return sources[4].long(), torch.arange(len(sources[4]))
-    source = torch.zeros(1, 1, dtype=torch.int64)
-    row = torch.zeros(1, dtype=torch.int64)
+        return sources[4].long(), torch.arange(len(sources[4]), device=image.device)
+    source = torch.zeros(1, 1, dtype=torch.int64, device=image.device)
+    row = torch.zeros(1, dtype=torch.int64, device=image.device)
     ndim = image.ndim - 2
     for i, size in enumerate(image.shape[2:]):
         own, phase = sources[2 * (3 - ndim + i) : 2 * (4 - ndim + i)]
         if not len(phase):
-            phase = torch.arange(len(own))
+            phase = torch.arange(len(own), device=own.device)
         own = own.long()
         inside = (source >= 0)[:, None, :, None] & (own >= 0)[:, None, :]
         both = source[:, None, :, None] * size + own[:, None, :]

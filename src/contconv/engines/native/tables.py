@@ -32,7 +32,7 @@ def axis_tables(problem: Problem) -> Tables:
 
 def _axis_tables(kernel: SeparableKernel, grid: AxisGrid) -> Tables:
     source = torch.zeros(1, 1, dtype=torch.int32, device="cpu")
-    none = source, torch.ones(1, 1, 1, device="cpu")
+    none = source, torch.ones(1, 1, 1, dtype=torch.float32, device="cpu")
     tables = [one for _ in range(3 - len(grid.axes)) for one in none]
     made: dict[object, tuple[Tensor, Tensor]] = {}
     for i, axis in enumerate(grid.axes):

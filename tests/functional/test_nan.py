@@ -124,10 +124,12 @@ def test_gradients_of_resize(shape, dtype, number):
         probe = torch.rand(out.shape, dtype=dtype)
         probe[0, 0, 5, 1] = number
         (found,) = torch.autograd.grad(out, image, probe, retain_graph=True)
-        sizes = zip(shape[2:], scales, strict=True)
-        y, x = (exact_rows(n, math.ceil(n * s), s, "cubic", mode) for n, s in sizes)
-        y, x = (torch.tensor([list(map(float, row)) for row in rows]) for rows in (y, x))
-        touched = (y[5] != 0)[:, None] & (x[1] != 0)
+        y, x = (
+            torch.tensor([value != 0 for value in rows[at]])
+            for n, s, at in zip(shape[2:], scales, (5, 1), strict=True)
+            for rows in [exact_rows(n, math.ceil(n * s), s, "cubic", mode)]
+        )
+        touched = y[:, None] & x
         assert torch.equal(~found[0, 0].isfinite(), touched)
         probe[0, 0, 5, 1] = 0
         (others,) = torch.autograd.grad(out, image, probe)

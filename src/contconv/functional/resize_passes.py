@@ -154,9 +154,7 @@ def _write(data: Tensor, matrix: Matrix, into: Tensor, times: Product) -> None:
         _part(into, outputs).copy_(values)
 
 
-def _add_transposed(
-    data: Tensor, matrix: Matrix, into: Tensor, times: Product
-) -> None:
+def _add_transposed(data: Tensor, matrix: Matrix, into: Tensor, times: Product) -> None:
     for outputs, inputs, block in matrix.blocks:
         values = times(block.T, _part(data, outputs).to(block.dtype)).to(into.dtype)
         if isinstance(inputs, Tensor):

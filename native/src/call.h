@@ -70,6 +70,7 @@ struct TableSums;
 struct PixelwiseKernels;  // call_pixelwise.h
 struct Warp;              // call_warp.h
 struct WarpGradients;
+struct FootprintKernels;  // call_footprint.h
 struct Bytes;             // call_bytes.h
 struct FinerKernels;      // call_finer.h
 
@@ -98,6 +99,7 @@ struct Kernels {
   void (*warp)(const Warp& s, int64_t begin, int64_t end, void* scratch);
   size_t (*warp_gradients_scratch)(const WarpGradients& s);
   void (*warp_gradients)(const WarpGradients& s, int64_t begin, int64_t end, void* scratch);
+  const FootprintKernels* footprint;
   size_t (*bytes_scratch)(const Bytes& s);
   void (*bytes)(const Bytes& s, int64_t begin, int64_t end, void* scratch);
   const FinerKernels* finer;

@@ -9,7 +9,7 @@
 # make bench  time the layer against what people use; bench-check compares, briefly
 # make train  train the paper's network on CIFAR-10, or go on with it
 # make weights train the network of contconv upscale on, or go on with that; hours
-# make record run all experiments anew, hours; their trained networks are in the repository
+# make record run all experiments anew, hours: most networks are trained for it
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

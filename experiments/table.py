@@ -20,6 +20,7 @@ ORDER = (
     "generalization",
     "shift_equivariance",
     "alias_free",
+    "alias_free_trained",
     "accuracy",
     "speedrun",
     "ensembles",

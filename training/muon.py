@@ -19,6 +19,12 @@ class Muon(torch.optim.AdamW):
     first.
     """
 
+    def __setstate__(self, state: dict) -> None:
+        # AdamW looks for a count of steps in each, which filters have not.
+        for one in state["state"].values():
+            one.setdefault("step", torch.zeros(()))
+        super().__setstate__(state)
+
     @torch.no_grad()
     def step(self, closure: None = None) -> None:
         """Take a step; the gradients of filters are gone after it."""

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import threading
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -234,11 +235,22 @@ def test_stopped_and_resumed_many_times(tmp_path, number, steps):
     assert len(order) == len(set(order)) == 21
 
 
-def killed(model, folder, number, steps):
+@pytest.mark.parametrize("optimizer", ["muon", "sgd"])
+def test_resumed_with_any_optimizer(tmp_path, optimizer):
+    """What it keeps of each parameter is not the same for all with Muon."""
+    recipe, expected = replace(RECIPE, optimizer=optimizer), with_dropout()
+    train(expected, recipe)
+    assert killed(with_dropout(), tmp_path, signal.SIGTERM, 4, recipe) is None
+    model = with_dropout()
+    train(model, recipe, folder=tmp_path, resume=True)
+    assert_same(model, expected)
+
+
+def killed(model, folder, number, steps, recipe=RECIPE):
     """The history of a training; None where a signal came first."""
     model.register_forward_hook(Killer(number, steps))
     try:
-        return train(model, folder=folder, resume=True, log_every=1)
+        return train(model, recipe, folder=folder, resume=True, log_every=1)
     except Stopped as stopped:
         assert stopped.code == 128 + number
 

@@ -13,7 +13,7 @@ __all__ = ["VARIABLE", "compiled_sets", "instruction_set", "load", "path"]
 __version__ = "0.2.0.dev0"
 
 # The arguments of the operators: contconv takes a library with the one that it knows.
-INTERFACE = 4
+INTERFACE = 5
 
 # The environment variable that names the instruction set to use.
 VARIABLE = "CONTCONV_NATIVE_ISA"

@@ -13,6 +13,13 @@ struct Table {
   const int32_t* source;  // [out, taps]
   const float* weight;    // [out, taps, rank]
   int64_t in, out, taps, rank;
+
+  // Whether there is no such axis. One of a single pixel may be read with another weight,
+  // or not at all. (Tables without numbers are of a plan.)
+  ALWAYS_INLINE bool is_absent() const {
+    return taps == 1 && rank == 1 && in == 1 && out == 1 &&
+           (source == nullptr || (source[0] == 0 && weight[0] == 1));
+  }
 };
 
 enum class Type : int32_t { float32, bfloat16 };
@@ -44,7 +51,7 @@ struct Separable {
   Order order;
   int64_t bands;  // runs of output rows that are worked on apart
 
-  ALWAYS_INLINE bool is_flat() const { return z.taps == 1 && z.rank == 1 && z.in == 1 && z.out == 1; }
+  ALWAYS_INLINE bool is_flat() const { return z.is_absent(); }
   ALWAYS_INLINE int64_t tasks() const { return batch * groups * z.out * bands; }
 };
 
@@ -70,6 +77,7 @@ struct TableSums;
 struct PixelwiseKernels;  // call_pixelwise.h
 struct Warp;              // call_warp.h
 struct WarpGradients;
+struct FootprintKernels;  // call_footprint.h
 struct Bytes;             // call_bytes.h
 struct FinerKernels;      // call_finer.h
 
@@ -98,6 +106,7 @@ struct Kernels {
   void (*warp)(const Warp& s, int64_t begin, int64_t end, void* scratch);
   size_t (*warp_gradients_scratch)(const WarpGradients& s);
   void (*warp_gradients)(const WarpGradients& s, int64_t begin, int64_t end, void* scratch);
+  const FootprintKernels* footprint;
   size_t (*bytes_scratch)(const Bytes& s);
   void (*bytes)(const Bytes& s, int64_t begin, int64_t end, void* scratch);
   const FinerKernels* finer;

@@ -16,7 +16,7 @@ class HeadGradient {
  public:
   HeadGradient(const HeadSums& call, Arena& arena)
       : s(call),
-        flat(s.z.taps == 1 && s.z.rank == 1 && s.z.in == 1 && s.z.out == 1),
+        flat(s.z.is_absent()),
         held_pitch(round_up(s.z.rank * s.x.rank * s.block, V) + (s.z.rank > MAX_RANK ? V : 0)),
         cache(arena, s.y.taps, (s.segment + V) * held_pitch),
         x_pitch(round_up(s.x.rank * s.block, V)),

@@ -7,9 +7,9 @@
 #include <tuple>
 
 #include "arguments.h"
-#include "call_warp.h"
 #include "instruction_sets.h"
 #include "parallel.h"
+#include "warp_arguments.h"
 
 namespace contconv {
 namespace {
@@ -34,13 +34,8 @@ Warp checked_warp(const Tensor& image, const Tensor& map, int64_t out_y, int64_t
   STD_TORCH_CHECK(s.rows ? map.size(2) == 3 && (s.rows == 2 || s.rows == 3)
                          : map.size(1) == out_y && map.size(2) == out_x && map.size(3) == 2,
                   "contconv_native: maps of a wrong shape");
-  s.kernel = Classical(kernel);
-  s.parameter = parameter, s.support = support, s.slack = slack;
-  s.padding = Padding(padding);
-  STD_TORCH_CHECK(out_y >= 0 && out_x >= 0 && kernel >= 0 && kernel <= 3 && padding >= 0 &&
-                      padding <= 4 && support > 0 && s.taps() <= 8 && s.in_y > 0 && s.in_x > 0,
-                  "contconv_native: a warp of ", s.in_y, " x ", s.in_x, " to ", out_y, " x ",
-                  out_x, " pixels by a kernel of ", support);
+  check_kernel(s, kernel, parameter, support, slack, padding);
+  STD_TORCH_CHECK(s.taps() <= 8, "contconv_native: a warp by a kernel of ", support);
   s.image = image.const_data_ptr<float>();
   s.map = map.const_data_ptr();
   const int64_t plane = checked_product({out_y, out_x});

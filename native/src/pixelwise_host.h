@@ -97,8 +97,9 @@ class Staged {
     image.data = static_cast<char*>(image.data) + first * image.n * size;
     const int64_t together = c.is_depthwise() ? c.groups : c.in_channels;
     const bool whole = together % kernels.vector == 0 && image.c == 1;
-    const bool lies = (zyx[2] == 1 || image.x > 0) && (zyx[1] == 1 || image.y == zyx[2] * image.x) &&
-                      (zyx[0] == 1 || image.z == zyx[1] * image.y);
+    const int64_t row = zyx[2] * image.x;  // not by `y`: of one row, any stride may be said
+    const bool lies = (zyx[2] == 1 || image.x > 0) && (zyx[1] == 1 || image.y == row) &&
+                      (zyx[0] == 1 || image.z == zyx[1] * row);
     if (c.type == Type::float32 && lies && (planes ? image.x == 1 || pixels == 1 : whole)) {
       field = {static_cast<float*>(image.data), image.n, image.x, planes ? image.c : 1};
       return;

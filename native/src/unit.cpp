@@ -4,6 +4,8 @@
 #include "depthwise.h"
 #include "depthwise_gradient.h"
 #include "finer.h"
+#include "footprint.h"
+#include "footprint_gradients.h"
 #include "forward.h"
 #include "head_gradient.h"
 #include "pack.h"
@@ -185,6 +187,40 @@ static void warp_gradients(const WarpGradients& s, int64_t begin, int64_t end, v
   (s.image ? run_lanes<WarpImageGradient> : run_lanes<WarpPlaceGradient>)(s, begin, end, scratch);
 }
 
+// Of one kind of sums, by the kernel of the call.
+template <template <Classical> class Worker, class Do>
+static void by_kernel(Classical kernel, const Do& with) {
+  switch (kernel) {
+    case Classical::box: return with.template operator()<Worker<Classical::box>>();
+    case Classical::linear: return with.template operator()<Worker<Classical::linear>>();
+    case Classical::cubic: return with.template operator()<Worker<Classical::cubic>>();
+    default: return with.template operator()<Worker<Classical::lanczos>>();
+  }
+}
+
+template <class Do>
+static void by_work(const FootprintSums& s, const Do& with) {
+  const Classical kernel = s.of.warp.kernel;
+  switch (s.work) {
+    case FootprintWork::output: return by_kernel<FootprintOutput>(kernel, with);
+    case FootprintWork::totals: return by_kernel<FootprintTotals>(kernel, with);
+    case FootprintWork::image: return by_kernel<FootprintImageGradient>(kernel, with);
+    default: return by_kernel<FootprintPlaceGradient>(kernel, with);
+  }
+}
+
+static size_t footprint_scratch(const FootprintSums& s) {
+  size_t bytes = 0;
+  by_work(s, [&]<class Worker>() { bytes = scratch_of_worker<Worker>(s); });
+  return bytes;
+}
+
+static void footprint(const FootprintSums& s, int64_t begin, int64_t end, void* scratch) {
+  by_work(s, [&]<class Worker>() { run_worker<Worker>(s, begin, end, scratch); });
+}
+
+static const FootprintKernels footprint_kernels{footprint_scratch, footprint};
+
 static size_t bytes_scratch(const Bytes& s) {
   return s.fills ? scratch_of_worker<BytesAcross>(s) : scratch_of_worker<BytesAlong>(s);
 }
@@ -214,6 +250,7 @@ const Kernels kernels{
     run_typed<TableGradients, TableSums>,
     &pixelwise_kernels, warp_scratch, warp,
     warp_gradients_scratch, warp_gradients,
+    &footprint_kernels,
     bytes_scratch,      bytes,
     &finer_kernels};
 

@@ -224,6 +224,24 @@ def test_nan_reaches_what_it_touches_only():
     assert 4 <= support.sum() <= 9
 
 
+@pytest.mark.parametrize("channels, groups", [((1, 19), 1), ((4, 3), 1), ((5, 5), 5)])
+@pytest.mark.parametrize("align", ["center", "first", "edge"])
+def test_an_axis_of_one_pixel_has_its_weight(align, channels, groups, instruction_set):
+    """On the edge of the support, half: an axis that is not there has 1."""
+    kernel = CosineKernel(*channels, (2, 1, 3), frequencies=(1, 2, 2), groups=groups)
+    found = []
+    for engine, dtype in (("native", torch.float32), ("reference", torch.float64)):
+        torch.manual_seed(3)
+        image = torch.randn(2, channels[0], 1, 7, 4).to(dtype).requires_grad_()
+        options = {"scale": (1, 2, 1.7), "align": align, "groups": groups}
+        own = kernel.to(dtype)
+        out = continuous_conv(image, own, engine=engine, **options)
+        probe = torch.randn(out.shape).to(dtype)
+        found.append((out, *torch.autograd.grad(out, [image, own.head], probe)))
+    for one, truth in zip(*found, strict=True):
+        assert (one - truth).norm() <= 1e-5 * truth.norm()
+
+
 def test_only_what_is_asked_for():
     kernel = CosineKernel(3, 5, (3, 3)).requires_grad_(False)
     image = torch.randn(2, 3, 9, 9, requires_grad=True)

@@ -240,6 +240,23 @@ def test_a_kernel_of_a_users_own():
     torch.testing.assert_close(out, expected)
 
 
+@pytest.mark.parametrize("shape", [(7, 1, 1), (6, 1, 2), (1, 5, 1), (4, 3, 1)])
+def test_pixels_that_lie_apart(shape, instruction_set):
+    """A cut of a wider image: of an axis of one pixel the stride says nothing."""
+    torch.manual_seed(2)
+    wide = torch.randn(2, 16, *shape[:2], shape[2] + 3)
+    points = 3 * torch.rand(2, 1, 3, 3)
+    for channels, last in ((2, False), (16, False), (16, True)):
+        kernel = CosineKernel(channels, 3, (3, 3, 1), frequencies=(2, 3, 2))
+        image = wide[:, :channels, ..., 1:-2]
+        if last:
+            image = wide.movedim(1, -1).contiguous().movedim(-1, 1)[..., 1:-2]
+        out = continuous_conv(image, kernel, points=points, engine="native")
+        whole = image.contiguous()
+        expected = continuous_conv(whole, kernel, points=points, engine="reference")
+        torch.testing.assert_close(out, expected, rtol=1e-4, atol=1e-5)
+
+
 def test_nothing():
     for shape in ((0, 3, 8, 8), (2, 3, 1, 1)):
         image = torch.randn(shape, requires_grad=True)

@@ -3,6 +3,7 @@
 import itertools
 import sys
 from fractions import Fraction
+from functools import cache
 
 import pytest
 import torch
@@ -102,6 +103,76 @@ def test_gradients_of_warp(name):
         assert (one - truth).norm() < 1e-4 * truth.norm()
 
 
+# They shrink obliquely, towards a horizon, by more than the image, or here and there.
+LONG = torch.tensor([[1.713, 2.117, -3.219], [-0.611, 1.937, 2.311]])
+SHRINKING = {
+    "oblique": LONG,
+    "horizon": torch.cat([LONG, torch.tensor([[-0.023, 0.013, 0.31]])]).double(),
+    "along x": torch.tensor([[0.8171, 0.0, 2.3], [0.0, 23.7139, -300.0]]),
+    "of each": torch.stack([0.7 * LONG, 2 * LONG]).double(),
+    "outside": torch.tensor([[3.0171, 0.0, 90.3], [0.0, 3.0113, 0.1]]),
+    "ties": torch.tensor([[2.0, 0.0, 1.0], [0.0, 4.0, -3.0]]),
+    "flow": 9 * MAPS["flow"][:4, :37],
+}
+
+
+@cache
+def stretched(name: str, kernel: str, mode: str, dtype: torch.dtype) -> list[Tensor]:
+    """The output, and the gradients of image and map."""
+    torch.manual_seed(5)
+    image = torch.randn(2, 3, 11, 50).to(dtype).requires_grad_()
+    map = SHRINKING[name].clone().to(torch.promote_types(dtype, SHRINKING[name].dtype))
+    map.requires_grad_(kernel != "box")
+    options = {"size": (4, 37), "padding_mode": mode, "antialias": True}
+    out = warp(image, kernel, map, **options)
+    inputs = [one for one in (image, map) if one.requires_grad]
+    return [out, *torch.autograd.grad(out, inputs, torch.randn(out.shape).to(dtype))]
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("name", SHRINKING)
+def test_warp_with_footprints(name, kernel, instruction_set):
+    mode = PADDING_MODES[(len(name) + len(kernel)) % 5]
+    found = stretched.__wrapped__(name, kernel, mode, torch.float32)
+    truths = stretched(name, kernel, mode, torch.float64)
+    for one, truth in zip(found, truths, strict=True):
+        assert one.isfinite().all()
+        # Where a position is rounded, a box may take the pixel beside.
+        most = 0.05 if kernel == "box" and name != "ties" else 1e-4
+        assert (one - truth).norm() <= most * truth.norm(), mode
+
+
+@pytest.mark.parametrize("padding_mode", PADDING_MODES)
+def test_footprints_keep_what_is_no_number_to_their_neighbors(padding_mode):
+    """In the output, and in the gradients of image and flow."""
+    image = torch.randn(1, 2, 14, 60)
+    image[0, 0, 5, 9], image[0, 0, 6, 40] = torch.nan, torch.inf
+    flow = torch.stack([pixel_map(8, 30, 1.7, 0.4), pixel_map(8, 30, 0.3, 1.9)], -1)
+    probe = torch.ones(1, 2, 8, 30)
+    probe[0, 1, 4, 7] = torch.inf
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        inputs = image.to(dtype).requires_grad_(), flow.to(dtype).requires_grad_()
+        options = {"antialias": True, "padding_mode": padding_mode}
+        out = warp(inputs[0], "cubic", inputs[1], **options)
+        grads = torch.autograd.grad(out, inputs, probe.to(dtype))
+        found.append([one.isfinite() for one in (out, *grads)])
+        one = torch.zeros_like(out)
+        one[0, 1, 4, 7] = 1
+        out = warp(inputs[0], "cubic", inputs[1], **options)
+        (touched,) = torch.autograd.grad(out, inputs[0], one)
+    (out, of_image, of_flow), (same_out, _, same_flow) = found
+    assert torch.equal(out, same_out) and not out.all()
+    assert torch.equal(of_flow, same_flow) and not of_flow.all()
+    assert torch.equal(~of_image, touched != 0) and not of_image.all()
+
+
+def pixel_map(h: int, w: int, dy: float, dx: float) -> Tensor:
+    """Displacements that grow along both axes."""
+    y, x = torch.meshgrid(torch.arange(h) * dy, torch.arange(w) * dx, indexing="ij")
+    return (y + x) * 0.7
+
+
 @pytest.mark.parametrize("kernel", ["linear", "cubic", "lanczos3"])
 @pytest.mark.parametrize("name", MAPS)
 def test_first_gradients_of_warp(name, kernel, instruction_set):
@@ -154,8 +225,10 @@ def test_bits_do_not_depend_on_threads():
             torch.set_num_threads(count)
             warped = warp(view[0], "lanczos3", view[1])
             given = torch.autograd.grad(warped.square().sum(), view)
+            small = warp(view[0], "cubic", 3 * view[1], antialias=True)
+            given += torch.autograd.grad(small.square().sum(), view)
             resized = resize(image, scale=0.37), resize(bytes, scale=0.37)
-            outs.append((warped, *given, *resized))
+            outs.append((warped, small, *given, *resized))
     finally:
         torch.set_num_threads(before)
     for found in outs[1:]:

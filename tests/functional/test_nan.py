@@ -105,6 +105,38 @@ def test_resize(shape, kernel):
         assert torch.equal(out[0, 0].isnan(), counts[0][:, None] & counts[1])
 
 
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 40, 36), (1, 40, 36, 80), (1, 80, 36, 2)], ids=str
+)
+def test_gradients_of_resize(shape, dtype, number):
+    """Those of the pixels that an output is made of, by a dense matrix for each axis.
+
+    By the library, by taps, and by blocks.
+    """
+    image = torch.rand(shape, dtype=dtype, requires_grad=True)
+    for scales, mode in (
+        ((Fraction(1, 2), Fraction(3, 2)), "replicate"),
+        ((Fraction(2), Fraction(2, 3)), "circular"),
+    ):
+        out = resize(image, scale=scales, padding_mode=mode)
+        probe = torch.rand(out.shape, dtype=dtype)
+        probe[0, 0, 5, 1] = number
+        (found,) = torch.autograd.grad(out, image, probe, retain_graph=True)
+        y, x = (
+            torch.tensor([value != 0 for value in rows[at]])
+            for n, s, at in zip(shape[2:], scales, (5, 1), strict=True)
+            for rows in [exact_rows(n, math.ceil(n * s), s, "cubic", mode)]
+        )
+        touched = y[:, None] & x
+        assert torch.equal(~found[0, 0].isfinite(), touched)
+        probe[0, 0, 5, 1] = 0
+        (others,) = torch.autograd.grad(out, image, probe)
+        kept = found.isfinite()
+        torch.testing.assert_close(found[kept], others[kept])
+
+
 @pytest.mark.parametrize("kernel", ["linear", "cubic", "lanczos2", "lanczos3"])
 def test_axis_that_keeps_its_size_is_copied(kernel):
     image = torch.rand(1, 2, 30, 20)

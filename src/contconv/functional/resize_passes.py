@@ -1,9 +1,9 @@
 """The axes of an image resampled, one pass each: by blocks of a matrix, or by taps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -11,12 +11,15 @@ from torch import Tensor
 from contconv._grid.axis import Axis
 from contconv._grid.padding import source_index
 from contconv._runtime.autocast import no_autocast
-from contconv._runtime.autograd import is_transformed
+from contconv._runtime.autograd import is_batched, is_transformed
 from contconv._runtime.cache import cached
 from contconv._runtime.shapes import Float, Num
 from contconv.engines.weights import NormalizedWeights, padded
 from contconv.functional.resize_taps import MANY_LINES, Repeating, by_periods, by_taps
 from contconv.functional.rounding import rounded, whole_weights
+
+# Of a block and the numbers that it reads.
+Product: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 # Pixels of at most so many numbers are put side by side, into a larger matrix.
 _MAX_SUMMED_TAPS = 4
@@ -120,6 +123,8 @@ class _ByBlocks(torch.autograd.Function):
     def forward(data: Tensor, matrix: Matrix, size: int, transpose: bool) -> Tensor:
         new = data.new_zeros if transpose else data.new_empty
         out = new(len(data), size, data.shape[2])
+        finite = not is_batched(data) and _is_finite(data)
+        times = _product if finite else _exact_product
         largest = max(max(block.matrix.shape) for block in matrix.blocks)
         some = max(1, _CACHE_ELEMENTS // max(1, largest * data.shape[2]))
         work = _add_transposed if transpose else _write
@@ -127,7 +132,7 @@ class _ByBlocks(torch.autograd.Function):
             for part, into in zip(data.split(some), out.split(some), strict=True):
                 if data.shape[2] == 1:
                     part, into = part[..., 0], into[..., 0]
-                work(part, matrix, into)
+                work(part, matrix, into, times)
         return out
 
     @staticmethod
@@ -141,17 +146,17 @@ class _ByBlocks(torch.autograd.Function):
         return grad, None, None, None
 
 
-def _write(data: Tensor, matrix: Matrix, into: Tensor) -> None:
+def _write(data: Tensor, matrix: Matrix, into: Tensor, times: Product) -> None:
     for outputs, inputs, block in matrix.blocks:
-        values = _times(block, _part(data, inputs))
+        values = times(block, _part(data, inputs).to(block.dtype))
         if data.dtype == torch.uint8:
             values = rounded(values, matrix.over)
         _part(into, outputs).copy_(values)
 
 
-def _add_transposed(data: Tensor, matrix: Matrix, into: Tensor) -> None:
+def _add_transposed(data: Tensor, matrix: Matrix, into: Tensor, times: Product) -> None:
     for outputs, inputs, block in matrix.blocks:
-        values = _times(block.T, _part(data, outputs)).to(into.dtype)
+        values = times(block.T, _part(data, outputs).to(block.dtype)).to(into.dtype)
         if isinstance(inputs, Tensor):
             into.index_add_(1, inputs, values)
         else:
@@ -165,14 +170,31 @@ def _part(data: Tensor, where: slice | Tensor) -> Tensor:
     return data.narrow(1, where.start, where.stop - where.start)
 
 
-def _times(
-    block: Float[Tensor, "out inputs"], data: Num[Tensor, "m inputs *inner"]
+def _product(
+    block: Float[Tensor, "out inputs"], data: Float[Tensor, "m inputs *inner"]
 ) -> Float[Tensor, "m out *inner"]:
-    """The product along the second axis of ``data``, in the dtype of the block."""
-    data = data.to(block.dtype)
+    """The product along the second axis of ``data``."""
     if data.ndim == 2:
         return torch.mm(data, block.T)
     return torch.bmm(block.expand(len(data), -1, -1), data)
+
+
+def _exact_product(
+    block: Float[Tensor, "out inputs"], data: Float[Tensor, "m inputs *inner"]
+) -> Float[Tensor, "m out *inner"]:
+    """The same of numbers that are not all finite: a weight of 0 reads none of them."""
+    out = _product(block, torch.where(data.isfinite(), data, 0.0))
+    up, down = (data == sign * torch.inf for sign in (1, -1))
+    above, below, unknown = (
+        _product(weight.to(data.dtype), number.to(data.dtype)) > 0
+        for weight, number in (
+            (torch.cat([block > 0, block < 0], 1), torch.cat([up, down], 1)),
+            (torch.cat([block > 0, block < 0], 1), torch.cat([down, up], 1)),
+            (block != 0, data.isnan()),
+        )
+    )
+    out = torch.where(above, torch.inf, torch.where(below, -torch.inf, out))
+    return torch.where(unknown | (above & below), torch.nan, out)
 
 
 class Pass(NamedTuple):
@@ -210,26 +232,15 @@ def resampled(
     image: Num[Tensor, "*in_shape"], passes: Sequence[Pass]
 ) -> Num[Tensor, "*out_shape"]:
     """The image after all passes; 8-bit images are rounded after each."""
-    suits, out = False, image
+    out = image
     for dim, weights in passes:
-        if isinstance(weights, Repeating) or not _suits(image, dim, weights):
-            out = _tap_by_tap(out, dim, weights)
+        if isinstance(weights, Repeating):
+            out = by_periods(out, dim, weights)
+        elif _suits(image, dim, weights):
+            out = by_blocks(out, dim, weights)
         else:
-            suits, out = True, by_blocks(out, dim, weights)
-    if suits and not _is_finite(min(image, out, key=Tensor.numel)):
-        # A block's zeros, too, would make NaN of an infinity.
-        out = image
-        for dim, weights in passes:
-            out = _tap_by_tap(out, dim, weights)
+            out = by_taps(out, dim, weights)
     return out
-
-
-def _tap_by_tap(
-    image: Tensor, dim: int, weights: NormalizedWeights | Repeating
-) -> Tensor:
-    if isinstance(weights, Repeating):
-        return by_periods(image, dim, weights)
-    return by_taps(image, dim, weights)
 
 
 def _suits(image: Tensor, dim: int, weights: NormalizedWeights) -> bool:

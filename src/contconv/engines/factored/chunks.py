@@ -28,30 +28,14 @@ def at_once(pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor) -> Tens
 
 def forward(pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor) -> Tensor:
     """The product, chunk by chunk, without derivatives."""
-    n, size, channels = pixels.shape
-    out = pixels.new_empty(n, len(source), head.shape[:2].numel())
+    out = pixels.new_empty(len(pixels), len(source), head.shape[:2].numel())
     head = head.transpose(2, 3).contiguous().transpose(2, 3)  # as it is read
-    for part in _parts(source, basis, channels):
-        numbers = basis[part].numel() // basis.shape[1] * channels
-        count = max(1, _CHUNK_ELEMENTS // max(1, numbers))
-        index, values = _of_images(source[part], basis[part], min(count, n), size)
-        for start in range(0, n, count):
-            some = pixels[start : start + count]
-            here = len(some) * len(source[part])
-            near = _near(some.flatten(0, 1), index[:here])
-            mixed = contract_head_rows(torch.bmm(values[:here], near).flatten(1), head)
-            out[start : start + count, part] = mixed.view(len(some), -1, out.shape[2])
+    for part in _parts(source, basis, pixels.shape[2]):
+        for n, image in enumerate(pixels):
+            moments = torch.bmm(basis[part], _near(image, source[part]))
+            mixed = contract_head_rows(moments.flatten(1), head)
+            out[n, part] = mixed.view(len(moments), -1)
     return transposed(out)
-
-
-def _of_images(
-    source: Tensor, basis: Tensor, count: int, size: int
-) -> tuple[Tensor, Tensor]:
-    """The neighbors in several images of ``size`` pixels, and their basis."""
-    if count <= 1:
-        return source, basis
-    first = size * torch.arange(count, device=source.device)[:, None, None]
-    return (source + first).flatten(0, 1), basis.repeat(count, 1, 1)
 
 
 class Chunked(torch.autograd.Function):

@@ -15,7 +15,7 @@ from contconv.engines.native.gradients import register_autograd
 from contconv.engines.native.pixelwise import register_pixelwise
 
 # What the library and this package have to agree on.
-INTERFACE = 4
+INTERFACE = 5
 
 # Float16 is converted first.
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)

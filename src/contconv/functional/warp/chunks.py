@@ -60,14 +60,15 @@ def _by_stretch(
     with torch.no_grad():
         seen = exist & sampler.reaches(points, stretched.reach)
     groups = list(_alike(stretched.reach, seen))
-    check_taps(stretched.reach, groups)
+    _check_taps(stretched.reach, groups)
     outs = []
     for group in groups:
         counts = _counts(sampler, stretched, group)
         for part in _steps(len(group), group, sampler, counts, len(image)):
             outs.append(_part(image, sampler, points, stretched, part))
     if not outs:
-        return image.new_zeros(sampler.channels(len(image)), len(points))
+        out = image.new_zeros(sampler.channels(len(image)), len(points))
+        return out + image[:, :0].sum() + points[:0].sum()  # gradients of zeros
     out = torch.cat(outs, -1)
     return out.new_zeros(len(out), len(points)).index_copy(1, torch.cat(groups), out)
 
@@ -136,8 +137,14 @@ def _taps(reach: Tensor) -> Tensor:
     return (2 * reach).floor().long() + 1
 
 
-def check_taps(reach: Float[Tensor, "p 2"], groups: list[Tensor]) -> None:
+def check_stretch(reach: Float[Tensor, "p 2"], seen: Tensor) -> None:
     """Raise ValueError if the stretched kernels cover absurdly many pixels."""
+    if len(reach) * _taps(reach.amax(0)).prod() > _MAX_ELEMENTS:
+        _check_taps(reach, list(_alike(reach, seen)))
+
+
+def _check_taps(reach: Float[Tensor, "p 2"], groups: list[Tensor]) -> None:
+    """The same, of output pixels that are stretched alike."""
     total = 0
     for group in groups:
         y, x = _taps(reach[group]).amax(0).tolist()

@@ -32,6 +32,19 @@ def footprints(
     No half axis is stretched beyond ``longest``: towards a horizon they have no bound.
     The reach is longer than that of the kernel by ``slack`` of itself.
     """
+    if jacobian.stride(0) == 0:  # of an affine map: alike everywhere
+        one = _footprints(jacobian[:1], support, longest, slack)
+        count = len(jacobian)
+        return Footprints(*(each.expand(count, *each.shape[1:]) for each in one))
+    return _footprints(jacobian, support, longest, slack)
+
+
+def _footprints(
+    jacobian: Float[Tensor, "p 2 2"],
+    support: tuple[int, ...],
+    longest: float,
+    slack: float,
+) -> Footprints:
     rows = jacobian[:, 0], jacobian[:, 1]
     a, c = (row.square().sum(-1) for row in rows)
     b = (rows[0] * rows[1]).sum(-1)

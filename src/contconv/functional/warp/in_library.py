@@ -1,4 +1,4 @@
-"""Warps by the library of contconv-native: classical kernels without antialias."""
+"""Warps by the library of contconv-native: classical kernels."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +10,10 @@ from contconv._runtime.autograd import gradients_of, is_batched
 from contconv._runtime.shapes import Float
 from contconv.engines.native.library import takes
 from contconv.engines.native.tables import PADDING_MODES
+from contconv.functional.warp.footprint_in_library import (
+    stretched_gradients,
+    stretched_in_library,
+)
 from contconv.functional.warp.sampler import Sampler
 from contconv.functional.warp.transforms import places_of
 from contconv.kernels import BoxKernel, CubicKernel, LanczosKernel, LinearKernel
@@ -17,17 +21,16 @@ from contconv.kernels import BoxKernel, CubicKernel, LanczosKernel, LinearKernel
 # As the library numbers them.
 _KERNELS = (BoxKernel, LinearKernel, CubicKernel, LanczosKernel)
 
-# Taps along an axis that it takes.
+# Taps along an axis that it takes of a kernel that is not stretched.
 _MOST_TAPS = 8
 
 
 def suits_library(image: Tensor, sampler: Sampler, antialias: bool) -> bool:
     """Whether the library can sample the image, and is there."""
     return (
-        not antialias
-        and type(sampler.kernel) in _KERNELS
+        type(sampler.kernel) in _KERNELS
         and len(set(sampler.kernel.kernel_size)) == 1
-        and max(sampler.counts) <= _MOST_TAPS
+        and (antialias or max(sampler.counts) <= _MOST_TAPS)
         and takes(image)
     )
 
@@ -37,6 +40,7 @@ def warped_in_library(
     maps: Tensor,
     size: tuple[int, int],
     sampler: Sampler,
+    antialias: bool,
     plain: Callable[[Tensor, Tensor], Tensor],
 ) -> Float[Tensor, "n c oh ow"]:
     """The image through its maps.
@@ -46,21 +50,29 @@ def warped_in_library(
         maps: One for each image, or one for all.
         size: Pixels of the output.
         sampler: Has the kernel.
+        antialias: Stretch it where a map shrinks.
         plain: The same by PyTorch's operators, of image and maps: for gradients that
             are differentiated again, or stand for several.
     """
     learns = torch.is_grad_enabled() and (image.requires_grad or maps.requires_grad)
     if learns:
-        return _Warped.apply(image, maps, size, sampler, plain)  # type: ignore
-    return _warped(image, maps, size, sampler)
+        return _Warped.apply(image, maps, size, sampler, antialias, plain)  # type: ignore
+    return _warped(image, maps, size, sampler, antialias)
 
 
 def _warped(
-    image: Tensor, maps: Tensor, size: tuple[int, int], sampler: Sampler
+    image: Tensor,
+    maps: Tensor,
+    size: tuple[int, int],
+    sampler: Sampler,
+    antialias: bool,
 ) -> Tensor:
-    planes = _planes(image, maps)
-    given = (planes, maps.contiguous(), *size, *_options(sampler))
-    out = torch.ops.contconv_native.warp(*given)
+    planes, options = _planes(image, maps), _options(sampler)
+    if antialias:
+        out = stretched_in_library(planes, maps, size, sampler, options)
+    else:
+        given = (planes, maps.contiguous(), *size, *options)
+        out = torch.ops.contconv_native.warp(*given)
     return out.view(*image.shape[:2], *size)
 
 
@@ -87,12 +99,12 @@ def _parameter(kernel: Any) -> float:
 class _Warped(torch.autograd.Function):
     @staticmethod
     def forward(image: Tensor, maps: Tensor, *options: Any) -> Tensor:
-        size, sampler, _ = options
-        return _warped(image, maps, size, sampler)
+        size, sampler, antialias, _ = options
+        return _warped(image, maps, size, sampler, antialias)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        image, maps, ctx.size, ctx.sampler, ctx.plain = inputs
+        image, maps, *ctx.options, ctx.plain = inputs
         ctx.save_for_backward(image, maps)
 
     @staticmethod
@@ -102,32 +114,34 @@ class _Warped(torch.autograd.Function):
             found = gradients_of(ctx.plain, ctx.saved_tensors, wanted, gradient)
         else:
             image, maps = ctx.saved_tensors
-            found = _gradients(
-                gradient, image, maps, ctx.size, ctx.sampler, wanted[0], wanted[1]
-            )
-        return (*found, None, None, None)
+            of_image, of_maps = _gradients(gradient, image, maps, ctx.options, wanted)
+            if of_image is not None:
+                of_image = of_image.view_as(image).to(image.dtype)
+            found = of_image, of_maps
+        return (*found, None, None, None, None)
 
 
 def _gradients(
     gradient: Tensor,
     image: Tensor,
     maps: Tensor,
-    size: tuple[int, int],
-    sampler: Sampler,
-    for_image: bool,
-    for_maps: bool,
+    options: tuple[tuple[int, int], Sampler, bool],
+    wanted: tuple[bool, bool],
 ) -> tuple[Tensor | None, Tensor | None]:
+    size, sampler, antialias = options
+    pair, own = (_planes(gradient, maps), _planes(image, maps)), _options(sampler)
+    if antialias:
+        return stretched_gradients(*pair, maps, sampler, own, *wanted)
     of_image, of_places = torch.ops.contconv_native.warp_backward(
-        *(_planes(gradient, maps), _planes(image, maps), maps.contiguous()),
-        *_options(sampler),
-        *(for_image, for_maps),
+        *(*pair, maps.contiguous(), *own, *wanted)
     )
-    of_maps = None
-    if for_maps:
-        # Between maps and places lies next to no work.
-        with torch.enable_grad():
-            own = maps.detach().requires_grad_()
-            places = torch.stack([places_of(one, size).points for one in own])
-        of_places = of_places.to(places.dtype).view_as(places)
-        (of_maps,) = torch.autograd.grad(places, own, of_places)
-    return of_image.view_as(image).to(image.dtype) if for_image else None, of_maps
+    of_image = of_image if wanted[0] else None
+    if not wanted[1]:
+        return of_image, None
+    # Between maps and places lies next to no work.
+    with torch.enable_grad():
+        learned = maps.detach().requires_grad_()
+        places = torch.stack([places_of(one, size).points for one in learned])
+    of_places = of_places.to(places.dtype).view_as(places)
+    (of_maps,) = torch.autograd.grad(places, learned, of_places)
+    return of_image, of_maps

@@ -124,8 +124,8 @@ def _warped(
         learned = (image, maps, sampler.kernel.head, *sampler.kernel.parameters())
         return out + sum(one.sum().to(out) for one in learned)  # gradients of zeros
     if suits_library(image, sampler, antialias):
-        plain = partial(_by_operators, sampler=sampler, size=size, antialias=False)
-        return warped_in_library(image, maps, size, sampler, plain)
+        own = partial(_by_operators, sampler=sampler, size=size, antialias=antialias)
+        return warped_in_library(image, maps, size, sampler, antialias, own)
     return _by_operators(image, maps, sampler, size, antialias)
 
 

@@ -81,7 +81,7 @@ def sample() -> Image.Image:
 
 
 def write_model(folder: Path) -> None:
-    """The graphs of the small network that ships, and what the page has to know of it."""
+    """The graphs of the small network, and what the page has to know of it."""
     about: dict[str, Any] = onnx_files.write(superres.load("small"), folder)
     about["bytes"] = sum(path.stat().st_size for path in folder.glob("*.onnx"))
     if about["bytes"] > MOST_MODEL_BYTES:

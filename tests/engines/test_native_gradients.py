@@ -226,7 +226,9 @@ def test_nan_reaches_what_it_touches_only():
 
 @pytest.mark.parametrize("channels, groups", [((1, 19), 1), ((4, 3), 1), ((5, 5), 5)])
 @pytest.mark.parametrize("align", ["center", "first", "edge"])
-def test_an_axis_of_one_pixel_has_its_weight(align, channels, groups, instruction_set):
+def test_an_axis_of_one_pixel_has_its_weight(
+    align, channels: tuple[int, int], groups, instruction_set
+):
     """On the edge of the support, half: an axis that is not there has 1."""
     kernel = CosineKernel(*channels, (2, 1, 3), frequencies=(1, 2, 2), groups=groups)
     found = []

@@ -15,6 +15,7 @@ from _superres import write_superres
 
 from contconv import ContinuousConv2d
 from experiments.claims import alias_free as claims_alias_free
+from experiments.claims import alias_free_trained as claims_trained
 
 DOCS = Path(__file__).parent
 RESULTS = DOCS.parent / "experiments" / "results"
@@ -28,6 +29,7 @@ def write_all() -> None:
         spectra: RESULTS / "spectra.json",
         initialisation: RESULTS / "initialisation.json",
         alias_free: RESULTS / "alias_free.json",
+        alias_free_trained: RESULTS / "alias_free_trained.json",
     }
     for table, path in records.items():
         record = json.loads(path.read_text())
@@ -73,6 +75,14 @@ def alias_free(record: dict[str, Any]) -> list[str]:
     note += "multiply-adds. An activation at twice the pixels takes "
     note += f"{costs['activation']:.2g} times as long as ReLU of as many values."
     return [*found, "", note]
+
+
+def alias_free_trained(record: dict[str, Any]) -> list[str]:
+    """Accuracy, similarities and classes that stay, by network; what they compute."""
+    head = ["", "", "accuracy, %", "lowest similarity", "of what varies"]
+    head += ["class stays, %", "of cut-outs, %", "multiply-adds"]
+    cells = claims_trained.rows(record["result"])
+    return [row(*head), row(*["---"] * len(head)), *(row(*one) for one in cells)]
 
 
 def initialisation(record: dict[str, Any]) -> list[str]:

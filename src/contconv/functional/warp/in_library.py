@@ -113,8 +113,8 @@ class _Warped(torch.autograd.Function):
         if torch.is_grad_enabled() or is_batched(gradient):
             found = gradients_of(ctx.plain, ctx.saved_tensors, wanted, gradient)
         else:
-            image, maps = ctx.saved_tensors
-            of_image, of_maps = _gradients(gradient, image, maps, ctx.options, wanted)
+            (image, maps), options = ctx.saved_tensors, tuple(ctx.options)
+            of_image, of_maps = _gradients(gradient, image, maps, options, wanted)
             if of_image is not None:
                 of_image = of_image.view_as(image).to(image.dtype)
             found = of_image, of_maps

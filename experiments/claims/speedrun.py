@@ -169,18 +169,19 @@ def check(result: dict[str, Any]) -> None:
 
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the table of all claims."""
+    count = result["setting"]["seeds"]
 
     def stated(name: str) -> str:
         mean, spread = _networks.mean_and_deviation(_networks.accuracies(result, name))
         epochs = result["setting"]["epochs"][list(NAMES).index(name)]
         adds = epochs * result["costs"][name]["multiply_adds"] / 1e9
+        found = f"{mean:.2f} ± {spread:.2f} %" if count > 1 else f"{mean:.2f} %"
         return (
-            f"{mean:.2f} ± {spread:.2f} % ({NAMES[name]}: {epochs} epochs, "
+            f"{found} ({NAMES[name]}: {epochs} epochs, "
             f"{minutes(result, name, epochs):.0f} minutes of two cores, {adds:.2f} "
             "billion multiply-adds for each image forward)"
         )
 
-    count = result["setting"]["seeds"]
     title = "CIFAR-10 in minutes, " + (f"{count} seeds" if count > 1 else "one seed")
     ours = "; ".join(stated(name) for name in reversed(NAMES))
     return [(title, f"{PUBLISHED} % published, with max-pools", ours)]

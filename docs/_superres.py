@@ -43,9 +43,10 @@ def write_superres(folder: Path) -> None:
         (folder / f"{name}.md").write_text(text)
     log = json.loads(LOG.read_text())
     inputs = records.read(RESULTS / "superres_inputs.json")
+    shipped = records.read(RESULTS / "superres_shipped.json")["result"]["quality"]
     more = {
-        "before": _before(log["before"], inputs["result"]),
-        "small": _small(),
+        "before": _before(log["before"], shipped, inputs["result"]),
+        "small": _small(shipped),
         "trials": _trials(log["trials"]),
         "ensembles": _ensembles(log["ensembles"]),
         "rule": [_rule(inputs["result"])],
@@ -55,12 +56,15 @@ def write_superres(folder: Path) -> None:
         (folder / f"superres_{name}.md").write_text("\n".join(lines) + "\n")
 
 
-def _before(log: dict[str, dict[str, float]], inputs: dict[str, Any]) -> list[str]:
+def _before(
+    log: dict[str, dict[str, float]],
+    shipped: list[dict[str, Any]],
+    inputs: dict[str, Any],
+) -> list[str]:
     """PSNR of the network that shipped before, and, from the records, of that now."""
-    shipped = records.read(RESULTS / "superres_shipped.json")["result"]
     now = {
         (one["set"], f"{one['scales'][0]:g}"): one[CLEAN]["psnr"]
-        for one in shipped["quality"]
+        for one in shipped
         if one["scales"][0] == one["scales"][1]
     }
     for one in inputs["pages"]:
@@ -74,11 +78,10 @@ def _before(log: dict[str, dict[str, float]], inputs: dict[str, Any]) -> list[st
     return table(["set", *(f"x{scale}" for scale in scales)], rows)
 
 
-def _small() -> list[str]:
+def _small(shipped: list[dict[str, Any]]) -> list[str]:
     """PSNR of both sizes at the same scale on both axes."""
-    shipped = records.read(RESULTS / "superres_shipped.json")["result"]
     found: dict[str, dict[str, str]] = {}
-    for one in shipped["quality"]:
+    for one in shipped:
         y, x = one["scales"]
         if y == x:
             said = " / ".join(f"{one[name]['psnr']:.2f}" for name in (CUBIC, *NETS))

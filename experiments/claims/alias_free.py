@@ -23,17 +23,18 @@ from torch import Tensor, nn
 
 from benchmarks.measure import alternate
 from contconv import ContinuousConv2d
-from contconv.kernels import BandlimitedKernel, ContinuousKernel, SplineKernel
+from contconv.kernels import ContinuousKernel, SplineKernel
 from contconv.metrics import equivariance
 from contconv.models import BaselineNet
 from contconv.nn import AliasFree
 from contconv.surgery.describe import cost_of
 from experiments.shared import networks as _networks
+from experiments.shared.shift_networks import RING, SIZES, bandlimited
 
 Maps = Callable[[Tensor], Tensor]
 
-SIZES = (32, 32, 26, 20, 16, 14, 12, 10, 8)  # between the layers
-RING = {"padding_mode": "circular"}
+# Another direction than those of the pixels' rows, too.
+SLANT = 0.618
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,6 @@ def resampled(maps: Tensor, side: int) -> Tensor:
 def spline(inputs: int, outputs: int, scale: float) -> ContinuousKernel:
     """The kernel of the gradual networks."""
     return SplineKernel(inputs, outputs, (5, 5))
-
-
-def bandlimited(inputs: int, outputs: int, scale: float) -> ContinuousKernel:
-    """A filter of 3 x 3 taps that is low-passed for a scale."""
-    size, cutoff = BandlimitedKernel.low_pass(3, scale)
-    return BandlimitedKernel(inputs, outputs, size, taps=3, cutoff=cutoff)
 
 
 def free() -> nn.Module:
@@ -149,8 +144,7 @@ def similarities(
     """Of the whole maps and of what varies, for each shift."""
     found: dict[str, list[float]] = {"whole": [], "varying": []}
     for shift in shifts:
-        # Other directions than those of the pixels' rows, too.
-        alike = equivariance(features, images, (shift, 0.618 * shift))
+        alike = equivariance(features, images, (shift, SLANT * shift))
         found["whole"].append(alike.whole.mean().item())
         found["varying"].append(alike.varying.mean().item())
     return found

@@ -23,6 +23,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from contconv.metrics import equivariance, same_class
+from experiments.claims.alias_free import SLANT, similarities
 from experiments.shared import networks as _networks
 from experiments.shared.costs import multiply_adds
 from experiments.shared.networks import mean_and_deviation
@@ -38,8 +39,6 @@ from training.images import ImageSets
 from training.loop import Recipe, fit
 
 COLORS = {AS_IS: "C0", STRIDED: "C1", BLURRED: "C2", OURS: "C3"}
-# Another direction than those of the pixels' rows, too.
-SLANT = 0.618
 
 
 @dataclass(frozen=True)
@@ -122,13 +121,10 @@ def trained(
 
 def measured(model: nn.Sequential, images: Tensor, config: Config) -> dict[str, Any]:
     """What moves and what stays."""
-    features, found = model[0], {"whole": [], "varying": [], "same": []}
-    for shift in config.shifts:
-        way = (shift, SLANT * shift)
-        alike = equivariance(features, images, way)
-        found["whole"].append(alike.whole.mean().item())
-        found["varying"].append(alike.varying.mean().item())
-        found["same"].append(same_class(model, images, way).mean().item())
+    features = model[0]
+    found = similarities(features, images, config.shifts)
+    ways = [(shift, SLANT * shift) for shift in config.shifts]
+    same = [same_class(model, images, way).mean().item() for way in ways]
     crop = (config.crop, config.crop)
     crops = same_class(model, images, crop, protocol="crop").mean().item()
     paper: dict[str, list[float]] = {"paper": [], "ceiling": []}
@@ -136,7 +132,7 @@ def measured(model: nn.Sequential, images: Tensor, config: Config) -> dict[str, 
         alike = equivariance(features, images, (shift, shift), protocol="paper")
         paper["paper"].append(alike.whole.mean().item())
         paper["ceiling"].append(alike.ceiling.mean().item())
-    return {**found, "crops": crops, **paper}
+    return {**found, "same": same, "crops": crops, **paper}
 
 
 def check(result: dict[str, Any]) -> None:

@@ -103,9 +103,14 @@ def _layer(
     options = {"size": after, "bias": False, **RING}
     if way == AS_IS:
         return [ContinuousConv2d(inputs, outputs, 5, kernel="spline", **options)]
-    size, cutoff = BandlimitedKernel.low_pass(3, after / before)
-    kernel = BandlimitedKernel(inputs, outputs, size, taps=3, cutoff=cutoff)
-    return [ContinuousConv2d(inputs, outputs, size, kernel=kernel, **options)]
+    own = bandlimited(inputs, outputs, after / before)
+    return [ContinuousConv2d(inputs, outputs, own.kernel_size, kernel=own, **options)]
+
+
+def bandlimited(inputs: int, outputs: int, scale: float) -> BandlimitedKernel:
+    """A filter of 3 x 3 taps that is low-passed for a scale."""
+    size, cutoff = BandlimitedKernel.low_pass(3, scale)
+    return BandlimitedKernel(inputs, outputs, size, taps=3, cutoff=cutoff)
 
 
 # For each family: its features, the factor from its channels to theirs, and the ways.

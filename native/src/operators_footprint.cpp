@@ -45,6 +45,14 @@ Footprints checked_footprints(const Tensor& image, const Tensor& points, const T
   return s;
 }
 
+const float* checked_gradient(const Tensor& grad, const Warp& warp) {
+  check_tensor(grad, "grad", 3, ScalarType::Float);
+  STD_TORCH_CHECK(grad.size(0) == warp.planes && grad.size(1) == warp.out_y &&
+                      grad.size(2) == warp.out_x,
+                  "contconv_native: a gradient that does not fit the image");
+  return grad.const_data_ptr<float>();
+}
+
 template <class T>
 double neighbors(const Footprints& s) {
   const T* reach = static_cast<const T*>(s.reach);
@@ -89,10 +97,7 @@ Tensor footprint_image_gradient(const Tensor& grad, const Tensor& image, const T
   s.of = checked_footprints(image, points, reach, inverse, kernel, parameter, support, slack,
                             padding);
   const Warp& warp = s.of.warp;
-  check_tensor(grad, "grad", 3, ScalarType::Float);
-  STD_TORCH_CHECK(grad.size(0) == warp.planes && grad.size(1) == warp.out_y &&
-                      grad.size(2) == warp.out_x,
-                  "contconv_native: a gradient that does not fit the image");
+  s.grad = checked_gradient(grad, warp);
   Tensor out = empty_strided({warp.planes, warp.in_y, warp.in_x},
                              {warp.in_y * warp.in_x, warp.in_x, 1}, ScalarType::Float);
   if (out.numel() == 0) return out;
@@ -100,7 +105,6 @@ Tensor footprint_image_gradient(const Tensor& grad, const Tensor& image, const T
   std::memset(s.image, 0, size_t(out.numel()) * sizeof(float));
   if (grad.numel() == 0) return out;
   Tensor totals = empty_strided({warp.out_y, warp.out_x}, {warp.out_x, 1}, ScalarType::Float);
-  s.grad = grad.const_data_ptr<float>();
   s.totals = totals.mutable_data_ptr<float>();
   s.work = FootprintWork::totals;
   run(s);
@@ -119,16 +123,12 @@ std::tuple<Tensor, Tensor> footprint_place_gradients(
   s.of = checked_footprints(image, points, reach, inverse, kernel, parameter, support, slack,
                             padding);
   const Warp& warp = s.of.warp;
-  check_tensor(grad, "grad", 3, ScalarType::Float);
-  STD_TORCH_CHECK(grad.size(0) == warp.planes && grad.size(1) == warp.out_y &&
-                      grad.size(2) == warp.out_x,
-                  "contconv_native: a gradient that does not fit the image");
+  s.grad = checked_gradient(grad, warp);
   Tensor of_points = empty_strided({warp.out_y, warp.out_x, 2}, {2 * warp.out_x, 2, 1},
                                    ScalarType::Float);
   Tensor of_inverse = empty_strided({warp.out_y, warp.out_x, 2, 2}, {4 * warp.out_x, 4, 2, 1},
                                     ScalarType::Float);
   if (of_points.numel() == 0) return {of_points, of_inverse};
-  s.grad = grad.const_data_ptr<float>();
   s.points = of_points.mutable_data_ptr<float>();
   s.inverse = of_inverse.mutable_data_ptr<float>();
   s.work = FootprintWork::places;

@@ -237,17 +237,17 @@ def _files(source: Path, inner: Path, found: Plan) -> list[Path]:
 
     for folder, folders, names in os.walk(source, onerror=unreadable):
         here = Path(folder)
-        others = [
-            name
-            for name in folders
-            if (here / name).is_symlink()
-            or (name.startswith(".") and _real(here / name) != inner)
-        ]
         folders[:] = [
             name
             for name in folders
-            if name not in others and _real(here / name) != inner
+            if (here / name).is_symlink() or _real(here / name) != inner
         ]
+        others = [
+            name
+            for name in folders
+            if (here / name).is_symlink() or name.startswith(".")
+        ]
+        folders[:] = [name for name in folders if name not in others]
         found.passed_over += [here / name for name in others]
         for name in names:
             path = here / name

@@ -11,24 +11,16 @@ from typing import Any
 
 from skimage import data
 
-from tests.browser.pages import ROOT, Demo, browser_path, png, served
+from tests.browser.pages import ROOT, Demo, launched, png, served
 
 TURNS = 3
 
 
 def main() -> None:
     """Measure the demo in ``docs/_build/html``."""
-    from playwright.sync_api import sync_playwright
-
-    path = browser_path()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"]
-        )
-        with served(ROOT / "docs" / "_build" / "html") as address:
-            for query in ("?backend=wasm&threads=1", "?backend=wasm"):
-                measure(browser, address, query)
-        browser.close()
+    with launched() as browser, served(ROOT / "docs" / "_build" / "html") as address:
+        for query in ("?backend=wasm&threads=1", "?backend=wasm"):
+            measure(browser, address, query)
 
 
 def measure(browser: Any, address: str, query: str) -> None:

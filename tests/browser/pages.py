@@ -15,8 +15,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from filelock import FileLock
 from PIL import Image
+
+from contconv.models import superres
+from contconv.models.superres.network import enlarged, target
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "docs" / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"
@@ -35,6 +39,20 @@ def browser_path() -> str:
         if path := shutil.which(name):
             return path
     pytest.skip("NOT TRIED: the demo in a browser; run tests/browser/install.sh")
+
+
+@contextlib.contextmanager
+def launched(*args: str) -> Iterator[Any]:
+    """That browser, without a window, and with these arguments."""
+    path = browser_path()
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", *args]
+        )
+        yield browser
+        browser.close()
 
 
 def built(shared: Path) -> Path:
@@ -65,6 +83,10 @@ def served(folder: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+# Milliseconds; a busy machine may be ten times slower than the usual ones.
+PATIENCE = 300_000
 
 
 class Demo:
@@ -134,3 +156,19 @@ def png(pixels: np.ndarray) -> bytes:
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG")
     return file.getvalue()
+
+
+def expected(pixels: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...]:
+    """The network's and the cubic output, as `contconv upscale` rounds them."""
+    image = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
+    ratios, out = target(image, None, size)
+    with torch.no_grad():
+        made = superres.load("small")(image, size=size), enlarged(image, ratios, out)
+    levels = ((one[0].permute(1, 2, 0) * 255).round().clamp(0, 255) for one in made)
+    return tuple(one.byte().numpy() for one in levels)
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> int:
+    """The most that two pictures differ by, in levels of 255."""
+    assert one.shape == other.shape
+    return int(np.abs(one.astype(int) - other.astype(int)).max())

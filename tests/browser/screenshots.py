@@ -7,9 +7,7 @@ at 390 pixels, light and dark, and prints heights.
 import sys
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
-from tests.browser.pages import ROOT, browser_path, served
+from tests.browser.pages import ROOT, launched, served
 
 SITE = ROOT / "docs" / "_build" / "html"
 
@@ -20,9 +18,7 @@ def main(folder: Path, names: list[str]) -> None:
     places = [path.relative_to(SITE) for path in sorted(SITE.rglob("*.html"))]
     places = [p for p in places if p.parts[0][0] != "_"]
     places = [p for p in places if not names or any(n in str(p) for n in names)]
-    with sync_playwright() as playwright, served(SITE) as address:
-        path, args = browser_path(), ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=path, args=args)
+    with launched() as browser, served(SITE) as address:
         for width in (1400, 390):
             for scheme in ("light", "dark"):
                 context = browser.new_context(
@@ -36,7 +32,6 @@ def main(folder: Path, names: list[str]) -> None:
                     name = f"{'_'.join(place.with_suffix('').parts)}-{width}-{scheme}"
                     page.screenshot(path=folder / f"{name}.png", full_page=True)
                 context.close()
-        browser.close()
 
 
 if __name__ == "__main__":

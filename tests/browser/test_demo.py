@@ -7,52 +7,24 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from skimage import data
 
 from contconv._grid.grid import resized_axes
-from contconv.models import superres
-from contconv.models.superres.network import enlarged, target
 from tests.browser.pages import (
     AXE,
+    PATIENCE,
     ROOT,
     TIMES,
     Demo,
-    browser_path,
-    built,
+    difference,
+    expected,
     picture,
     png,
 )
-from tests.browser.pages import served as served_at
 
 pytestmark = [pytest.mark.slow, pytest.mark.plain]
-
-# Milliseconds; a busy machine may be ten times slower than the usual ones.
-PATIENCE = 300_000
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = browser_path()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path, args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def address(
-    browser: Any, tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[str]:
-    base = tmp_path_factory.getbasetemp()
-    with served_at(built(base if worker_id == "master" else base.parent)) as address:
-        yield address
 
 
 @pytest.fixture
@@ -70,21 +42,6 @@ def demo(context: Any, address: str) -> Iterator[Demo]:
     yield demo
     assert not demo.errors
     assert not demo.elsewhere
-
-
-def expected(pixels: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, ...]:
-    """The network's and the cubic output, as `contconv upscale` rounds them."""
-    image = torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
-    ratios, out = target(image, None, size)
-    with torch.no_grad():
-        made = superres.load("small")(image, size=size), enlarged(image, ratios, out)
-    levels = ((one[0].permute(1, 2, 0) * 255).round().clamp(0, 255) for one in made)
-    return tuple(one.byte().numpy() for one in levels)
-
-
-def difference(one: np.ndarray, other: np.ndarray) -> int:
-    assert one.shape == other.shape
-    return int(np.abs(one.astype(int) - other.astype(int)).max())
 
 
 def test_equals_python_at_any_size_and_keeps_the_features(demo: Demo):

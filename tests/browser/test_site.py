@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 
-from tests.browser.pages import AXE, ROOT, browser_path, served
+from tests.browser.pages import AXE, ROOT, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.plain]
 
@@ -57,18 +57,6 @@ def pages() -> dict[str, Page]:
     paths = [p for p in SITE.rglob("*.html") if p.relative_to(SITE).parts[0][0] != "_"]
     places = {path.relative_to(SITE).as_posix(): path for path in paths}
     return {k: Page(p) for k, p in places.items() if not k.startswith(DEMO)}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    path = browser_path()
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        args = ["--no-sandbox"]
-        browser = playwright.chromium.launch(executable_path=path, args=args)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

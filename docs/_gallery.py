@@ -1,5 +1,6 @@
 """The gallery: every experiment's claim, figure and numbers, from its record."""
 
+import importlib
 import inspect
 import sys
 from collections.abc import Iterator
@@ -21,27 +22,29 @@ def write_gallery(docs: Path) -> None:
     (docs / "generated" / "paper.md").write_text(table.table("paper/{}.md") + "\n")
     index = []
     for name, module, record in table.recorded():
-        title = table.title(name)
+        title = table.ORDER[name]
         (pages / f"{name}.md").write_text("\n".join(_page(name, module, record)) + "\n")
         link = f"[Figure and numbers](paper/{name}.md)"
         index += [f"### {title}", "", f"{table.claim(module)} {link}.", ""]
     for name in table.missing():
-        index += [f"### {table.title(name)}", "", "Not yet run in full.", ""]
+        module = importlib.import_module(f"experiments.claims.{name}")
+        index += [f"### {table.ORDER[name]}", "", table.claim(module)]
+        index += ["*Not yet run in full.*", ""]
     names = [f"paper/{name}" for name, _, _ in table.recorded()]
     index += ["```{toctree}", ":hidden:", "", *names, "```"]
     (docs / "generated" / "gallery.md").write_text("\n".join(index) + "\n")
 
 
 def _page(name: str, module: ModuleType, record: dict[str, Any]) -> Iterator[str]:
-    yield from (f"# {table.title(name)}", "")
+    yield from (f"# {table.ORDER[name]}", "")
     claim, _, how = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
     yield from (f"**{claim}**", "", how, "")
     yield from (f"![{claim}](../figures/{name}.png)", "")
     if hasattr(module, "compared"):
-        yield from ("| claim | paper | ours |", "|---|---|---|")
+        yield from (":::{div} compared", "| claim | paper | ours |", "|---|---|---|")
         for row in module.compared(record["result"]):
             yield "| " + " | ".join(row) + " |"
-        yield ""
+        yield from (":::", "")
     yield f"*`python -m experiments {name}`: {_time(name)}. {source(record)}*"
     yield ""
 

@@ -96,8 +96,8 @@ plt.show()
 
 # %%
 # Together they are better than each of them alone, but here hardly better than the
-# network as it is. How much is gained depends on the task and on the training; `the
-# gallery <../gallery.html#ensembles>`_ has measured it on CIFAR-10.
+# network as it is. How much is gained depends on the task and on the training; `an
+# experiment <../paper/ensembles.html>`_ has measured it on CIFAR-10.
 #
 # What a scale sequence does to the shapes:
 

@@ -34,7 +34,7 @@ _RCOND = 1e-6
 
 
 class MLPKernel(LearnedKernel):
-    """The paper's Internal-Net: 1x1 layers and ReLU on each distance (Fig. 2).
+    """The Internal-Net of the paper's Figure 2: 1x1 layers and ReLU on each distance.
 
     The network's last layer, from its last hidden layer to the weights, is a product of
     two: a narrow linear layer, whose output is the basis (with a constant, for the

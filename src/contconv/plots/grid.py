@@ -31,7 +31,7 @@ def plot_grid(
     pixel: Sequence[int] | None = None,
     figure: "Figure | SubFigure | None" = None,
 ) -> "Figure":
-    """Draw the projected grid (Fig. 4): the output pixels in the input's coordinates.
+    """Draw the projected grid: output pixels in the input's coordinates (Figure 4).
 
     Crosses are the output pixels at their positions :math:`g_n` of Eq. 2; dashed lines
     are the edges of their cells. The box is the support of one of them, with a line to

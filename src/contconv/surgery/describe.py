@@ -99,15 +99,15 @@ class Description:
         """What each layer does, what that costs, and the sums."""
         grids = aligned([_GRID, *map(_grid, self.layers)])
         costs = aligned([_COSTS, *map(_costs, self.layers)], ("parameters", *COSTS))
-        return "\n".join([*grids, "", *costs, "", wrapped(self._sums())])
+        sums = wrapped(f"{self._sums()} on two CPU cores")
+        return "\n".join([*grids, "", *costs, "", sums])
 
     def _sums(self) -> str:
         time = sum(layer.explanation.cost.time for layer in self.layers)
         return (
             f"{len(self.layers)} continuous layers: "
             f"{counted(sum(layer.parameters for layer in self.layers))} parameters, "
-            f"{counted(self.multiply_adds)} multiply-adds, about {spent_time(time)} on "
-            "two CPU cores"
+            f"{counted(self.multiply_adds)} multiply-adds, about {spent_time(time)}"
         )
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 from sphinx.application import Sphinx
 
 # Bytes from which a figure is written anew: photographs, and many curves.
-_MOST = 150_000
+_MOST = 100_000
 
 
 def lighter_figures(app: Sphinx, doctree: nodes.document) -> None:
@@ -20,7 +20,7 @@ def lighter_figures(app: Sphinx, doctree: nodes.document) -> None:
             continue
         light = Path(app.srcdir) / "generated" / f"{path.stem}.webp"
         with Image.open(path) as image:
-            image.convert("RGB").save(light, quality=90)
+            image.convert("RGB").save(light, quality=85)
         node["uri"] = f"/generated/{light.name}"
 
 

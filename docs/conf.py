@@ -48,6 +48,7 @@ sphinx_gallery_conf = {
     "filename_pattern": "/plot_",
     "within_subsection_order": "ExampleTitleSortKey",
     "copyfile_regex": r".*\.rst",
+    "thumbnail_size": (320, 224),
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
@@ -122,7 +123,9 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_js_files = ["site.js"]
 html_show_sourcelink = False
-html_sidebars = {"index": []}
+html_favicon = "demo/icon.svg"
+# Of what leads nowhere further.
+html_sidebars = {name: [] for name in ("index", "install", "search", "genindex")}
 html_theme_options = {
     "logo": {"text": f"contconv {release}"},
     "navbar_align": "left",

@@ -55,7 +55,7 @@ networks = {
 photo = resize(torch.tensor(camera())[None, None].float() / 255, size=64)
 photos = photo.expand(24, -1, -1, -1)  # as many random shifts
 shifts = range(1, 5)
-fig, ax = plt.subplots(figsize=(7, 3.2), layout="constrained")
+fig, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
 for name, network in networks.items():
     with torch.no_grad():
         alike = []
@@ -66,7 +66,7 @@ for name, network in networks.items():
     ax.semilogy(list(shifts), [1 - value for value in alike], "o-", label=name)
     print(f"{name:28}", *(f"{value:.3f}" for value in alike))
 ax.set(xlabel="largest shift, pixels", ylabel="1 - similarity", xticks=list(shifts))
-ax.legend(frameon=False)
+ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 plt.show()
 
 # %%

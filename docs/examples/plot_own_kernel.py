@@ -46,7 +46,8 @@ class RingKernel(ContinuousKernel):
 torch.manual_seed(0)
 rings = ContinuousConv2d(1, 4, 9, kernel=RingKernel((1, 4), 9), bias=False)
 usual = ContinuousConv2d(1, 4, 9, bias=False)
-plot_kernel(rings, figure=plt.figure(figsize=(8, 2.6), layout="constrained"))
+figure = plt.figure(figsize=(6, 5), layout="constrained")
+plot_kernel(rings, channels=[(output, 0) for output in range(4)], figure=figure)
 plt.show()
 
 # %%

@@ -72,23 +72,27 @@ def _before(
             now["text and line art", f"{one['scale']:g}"] = one[CLEAN]
     scales = list(next(iter(log.values())))
     rows = (
-        [part, *(_change(was.get(s), now.get((part, s))) for s in scales)]
-        for part, was in log.items()
+        [
+            f"x{s}",
+            *(_change(was.get(s), now.get((part, s))) for part, was in log.items()),
+        ]
+        for s in scales
     )
-    return table(["set", *(f"x{scale}" for scale in scales)], rows)
+    return table(["scale", *log], rows)
 
 
 def _small(shipped: list[dict[str, Any]]) -> list[str]:
     """PSNR of both sizes at the same scale on both axes."""
+    sets = list(dict.fromkeys(one["set"] for one in shipped))
     found: dict[str, dict[str, str]] = {}
     for one in shipped:
         y, x = one["scales"]
         if y == x:
             said = " / ".join(f"{one[name]['psnr']:.2f}" for name in (CUBIC, *NETS))
-            found.setdefault(one["set"], {})[f"x{y:g}"] = said
-    scales = list(next(iter(found.values())))
-    head = ["cubic / " + " / ".join(NETS), *scales]
-    return table(head, ([part, *row.values()] for part, row in found.items()))
+            found.setdefault(f"x{y:g}", {})[one["set"]] = said
+    names = " / ".join((CUBIC, *NETS))
+    rows = ([scale, *(row[part] for part in sets)] for scale, row in found.items())
+    return table(["scale", *(f"{part}: {names}" for part in sets)], rows)
 
 
 def _change(was: float | None, now: float | None) -> str:

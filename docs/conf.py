@@ -164,6 +164,9 @@ def _plain(text: str | None) -> str | None:
         return None
     text = re.sub(r"~?(jaxtyping\.|torch\.(?=Tensor))", "", text)
     text = _SCALE.sub("Scale", text)
+    # A default that is a class, which else keeps the signature from being read.
+    text = re.sub(r"<class '([\w.]+)'>", r"\1", text)
+    text = re.sub(r"torch\.nn\.modules\.\w+\.", "torch.nn.", text)
     # Public names of what private modules define, so that they become links.
     text = re.sub(r"(?<=\.)_\w+\.", "", text)
     return text.replace("~torch.", "torch.")

@@ -121,7 +121,7 @@ class Demo:
     def finished(self) -> str:
         """Wait for the end of an enlargement; what the page says of it."""
         self.page.wait_for_function(
-            "document.getElementById('status').textContent.includes(' pixels in ')"
+            "document.getElementById('status')?.textContent.includes(' pixels in ')"
         )
         return self.page.inner_text("#status")
 

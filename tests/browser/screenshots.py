@@ -7,9 +7,11 @@ at 390 pixels, light and dark, and prints heights.
 import sys
 from pathlib import Path
 
-from tests.browser.pages import ROOT, launched, served
+from tests.browser.pages import PATIENCE, ROOT, Demo, launched, served
 
 SITE = ROOT / "docs" / "_build" / "html"
+# It begins with a picture, and is loaded twice for that.
+DEMO = Path("demo", "index.html")
 
 
 def main(folder: Path, names: list[str]) -> None:
@@ -24,9 +26,12 @@ def main(folder: Path, names: list[str]) -> None:
                 context = browser.new_context(
                     viewport={"width": width, "height": 900}, color_scheme=scheme
                 )
+                context.set_default_timeout(PATIENCE)
                 page = context.new_page()
                 for place in places:
                     page.goto(f"{address}/{place.as_posix()}", wait_until="load")
+                    if place == DEMO:
+                        Demo(page, address).finished()
                     height = page.evaluate("document.documentElement.scrollHeight")
                     print(f"{width} {scheme:5} {height:6} {place}", flush=True)
                     name = f"{'_'.join(place.with_suffix('').parts)}-{width}-{scheme}"

@@ -1,6 +1,6 @@
 # make demo   set up, and run the main job: learn a kernel from one photograph
 # make test   set up, and pass the tests that a change needs; minutes
-# make test-all  and the slow ones: compiled and interpreted kernels, experiments, kills
+# make test-all  and the slow ones: compiled kernels, experiments, kills, a browser
 # make test-versions  make test with the lowest and the newest PyTorch
 # make check  lint, types, docs
 # make docs   build the documentation in docs/_build/html
@@ -75,7 +75,7 @@ test-slow: $(VENV)/.dev $(VENV)/.native
 	$(PYTEST) -m "slow or hypothesis" --hypothesis-profile many $(SHAPES)
 	$(PYTEST) -m "plain and slow"
 
-test-all: browser test test-slow
+test-all: browser docs test test-slow
 
 # For the pages that are tried in it; they say so where there is none.
 browser:

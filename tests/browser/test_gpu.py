@@ -34,7 +34,8 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, address: str) -> Iterator[Any]:
     """A page without the service worker, so that what it loads can be changed."""
     context = browser.new_context(service_workers="block")
-    context.set_default_timeout(PATIENCE)
+    # A GPU in software takes minutes on a busy machine.
+    context.set_default_timeout(4 * PATIENCE)
     page = context.new_page()
     page.goto(f"{address}/demo/style.css")
     if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):

@@ -15,6 +15,7 @@ from contconv import ContinuousConv2d, continuous_conv, explain, resize
 from contconv._grid.padding import PADDING_MODES
 from contconv.engines import ENGINES
 from contconv.kernels import (
+    BoxKernel,
     ContinuousKernel,
     CosineKernel,
     CubicKernel,
@@ -425,6 +426,11 @@ def test_absurd_support(apply):
     stretched = "antialias at a scale of 1/1000000 stretches the kernel over 4000000 "
     with refused("ValueError: " + stretched + "pixels of an axis that has 6; ask for"):
         apply(IMAGE, kernel="cubic", scale=1e-6, antialias=True)
+
+
+def test_absurd_kernel():
+    with refused("ValueError: the kernel covers 1000000000 pixels of an axis that"):
+        continuous_conv(IMAGE, BoxKernel(10**9), scale=2)
 
 
 def test_absurd_intermediate_memory():

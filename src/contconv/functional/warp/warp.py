@@ -14,7 +14,7 @@ from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.functional.checks import as_kernel, check_input
-from contconv.functional.warp.chunks import sampled
+from contconv.functional.warp.chunks import check_kernel, sampled
 from contconv.functional.warp.footprint import footprints
 from contconv.functional.warp.in_library import suits_library, warped_in_library
 from contconv.functional.warp.sampler import Sampler
@@ -181,6 +181,7 @@ def _check_memory(
 ) -> None:
     channels = image.shape[1] if kernel.is_shared else kernel.head.shape[0]
     shape = (len(image), channels, *size)
+    check_kernel(kernel.kernel_size, image.shape[2:], size)
     # Positions, the choice of them, and the ways in which kernels are stretched.
     extra = size[0] * size[1] * 16 * maps.element_size()
     check_fits(shape, image.element_size(), extra, image.device)

@@ -11,7 +11,7 @@ from contconv._runtime.arguments import as_whole
 from contconv._runtime.memory import check_parameters
 from contconv._runtime.numberless import has_numbers
 from contconv._runtime.text import times
-from contconv.kernels.base import ContinuousKernel, is_separable
+from contconv.kernels.base import ContinuousKernel, SeparableKernel, is_separable
 from contconv.kernels.orthonormal_cosines import cosines
 
 # What nn.Conv2d does by default: kaiming_uniform with a = sqrt(5).
@@ -141,7 +141,7 @@ def check_fit(
         )
 
 
-def _check_rank(kernel: ContinuousKernel, points: Tensor, axis: int) -> None:
+def _check_rank(kernel: SeparableKernel, points: Tensor, axis: int) -> None:
     """Raise ValueError where an axis has too many functions to be fitted."""
     rank = kernel.axis_basis(points[:1, 0], axis).shape[-1]
     if rank * max(rank, len(points)) > _MOST_FITTED:

@@ -510,6 +510,16 @@ REFUSED = {
         ValueError,
         "of the 2 images .* got 3",
     ),
+    "sparse": (
+        {"input": IMAGE.to_sparse()},
+        TypeError,
+        "input must be a dense tensor, got one of layout torch.sparse_coo",
+    ),
+    "sparse map": (
+        {"transform": torch.eye(3).to_sparse()},
+        TypeError,
+        "transform must be a dense tensor, got one of layout torch.sparse_coo",
+    ),
     "nan": ({"transform": torch.full((2, 3), math.nan)}, ValueError, "must be finite"),
     "image": ({"input": IMAGE[0, 0]}, ValueError, r"got 2 axes: \(8, 8\)"),
     "bytes": ({"input": IMAGE.byte()}, TypeError, "got torch.uint8; convert it"),

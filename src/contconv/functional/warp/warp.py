@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from contconv._grid.padding import check_padding_mode
+from contconv._runtime.arguments import check_dense
 from contconv._runtime.autocast import no_autocast
 from contconv._runtime.autograd import has_values
 from contconv._runtime.memory import check_fits
@@ -166,6 +167,7 @@ def _one(
 
 def _as_kernel(kernel: Any, input: Any) -> ContinuousKernel:
     if isinstance(kernel, str) and isinstance(input, Tensor):
+        check_dense(input, "input")
         return classical_kernel(kernel, 2)
     found = as_kernel(kernel, input)
     if found.ndim != 2:

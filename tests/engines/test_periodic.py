@@ -1,4 +1,4 @@
-"""The periodic engine: few convolutions, each of many phases, put in order."""
+"""The periodic engine: a convolution for each phase, put in order."""
 
 import math
 from fractions import Fraction
@@ -11,8 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from contconv import continuous_conv
 from contconv._grid.axis import Axis
 from contconv._grid.padding import PADDING_MODES
-from contconv.engines.periodic import engine as periodic
-from contconv.engines.periodic import phases, strided
+from contconv.engines import periodic
 from contconv.kernels import CosineKernel
 from tests.cases import refusal
 from tests.combinations import pairs
@@ -80,13 +79,6 @@ def test_shrinking_by_a_whole_number_is_one_strided_convolution(q):
     assert weight.shape[:2] == (8, 64) and stride == [q, q]
 
 
-@pytest.mark.parametrize("p", [2, 3, 4])
-def test_growing_by_a_whole_number_is_one_convolution(p):
-    """Windows of three start alike for all phases: no tap is filled up."""
-    ((_, weight, *_),) = calls((32, 32), (3, 3), p)
-    assert weight.shape == (64 * p * p, 64, 3, 3)
-
-
 def test_every_phase_has_its_own_width():
     """At 2/3, three pixels lie under the kernel, or four with ties: not four always."""
     widths = sorted(
@@ -95,22 +87,10 @@ def test_every_phase_has_its_own_width():
     assert widths == [(3, 3), (3, 4), (4, 3), (4, 4)]
 
 
-@pytest.fixture
-def calls_are_dear(monkeypatch):
-    """As on a small image of few channels: one call is cheapest at any width."""
-    monkeypatch.setattr(periodic, "CALL", 10**12)
-
-
-@pytest.fixture
-def calls_are_free(monkeypatch):
-    monkeypatch.setattr(periodic, "CALL", 0)
-    monkeypatch.setattr(periodic, "READ", 0)
-
-
-@pairs(price=["calls_are_dear", "calls_are_free"], support=[3, 4], ratio=RATIOS)
-def test_all_small_ratios(request, price, support, ratio):
-    """One call for all phases, or one for each; odd and even sizes, with ties."""
-    request.getfixturevalue(price)
+@pytest.mark.parametrize("support", [3, 4])
+@pytest.mark.parametrize("ratio", RATIOS, ids=str)
+def test_all_small_ratios(support, ratio):
+    """Odd and even sizes, with ties."""
     kernel = cosine(2, 3, (support, 3))
     check(noise(3, 2, 8, 7), kernel, scale=(ratio, 1 / ratio))
 
@@ -159,10 +139,9 @@ def test_antialias(scale):
 def test_far_beyond_a_small_image_little_is_read():
     """A stride of a million pixels: what lies between the windows is not made."""
     axis = Axis(5, 100, 1, 10**6, 3)
-    for runs in phases.partitions(axis):
-        for mode in PADDING_MODES:
-            how = strided.reading(axis, runs[0], mode, torch.device("cpu"))
-            assert how.pixels is not None and len(how.pixels) <= 400
+    for mode in PADDING_MODES:
+        read, *_ = periodic._read(torch.ones(1, 1, 5), 2, axis, 0, mode)
+        assert read.numel() <= 400
 
 
 @pytest.mark.parametrize(

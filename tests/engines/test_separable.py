@@ -12,9 +12,8 @@ from contconv._grid.padding import PADDING_MODES
 from contconv._grid.ratio import as_ratios
 from contconv.engines import Problem
 from contconv.engines.separable import engine as separable
-from contconv.engines.separable.bands import axis_bands
-from contconv.engines.separable.channels_last import run_steps
 from contconv.engines.separable.plan import HEAD, best_plan
+from contconv.engines.separable.steps import run_steps
 from contconv.kernels import CosineKernel, CubicKernel, MLPKernel, SeparableKernel
 from tests.combinations import pairs
 
@@ -72,27 +71,27 @@ def test_odd_bands(size, options):
         torch.testing.assert_close(*both(image, kernel, **options))
 
 
+@pytest.mark.parametrize("exact", [False, True])
 @pytest.mark.parametrize(
     "order", [(HEAD, 1, 0), (1, HEAD, 0), (0, HEAD, 1), (1, 0, HEAD)]
 )
-def test_the_steps_commute(order):
+def test_the_steps_commute(order, exact):
     kernel = CosineKernel(2, 3, (3, 4), frequencies=(2, 5), dtype=torch.float64)
     image = torch.randn(2, 2, 9, 23, dtype=torch.float64)
     axes = resized_axes((9, 23), (3, 4), as_ratios((1.3, 0.8), 2), None)
     problem = Problem(image, kernel, AxisGrid(axes, "reflect"), 1)
-    bands = [axis_bands(problem, i) for i in range(2)]
-    head = kernel.head[None].unflatten(3, (2, 5))
+    head, weights, _ = separable.steps(problem)
     expected = continuous_conv(
         image, kernel, scale=(1.3, 0.8), padding_mode="reflect", engine="reference"
     )
-    pixels = image.movedim(1, -1)
-    torch.testing.assert_close(run_steps(pixels, head, bands, order), expected)
+    actual = run_steps(image, head, weights, order, exact=exact)
+    torch.testing.assert_close(actual, expected)
 
 
 @pytest.mark.parametrize(
     "scale, order",
     [
-        ((3, 3), (HEAD, 1, 0)),
+        ((4, 4), (HEAD, 1, 0)),
         ((1.3, 1.3), (1, HEAD, 0)),
         ((0.2, 0.2), (1, 0, HEAD)),
         ((0.3, 4), (0, HEAD, 1)),
@@ -209,5 +208,5 @@ def test_cost_is_less_than_a_convolution_when_enlarging():
     axes = resized_axes((64, 64), (3, 3), as_ratios(3, 2), None)
     problem = Problem(torch.zeros(1, 64, 64, 64), kernel, AxisGrid(axes, "zeros"), 1)
     cost = separable.cost(problem)
-    assert cost.multiply_adds < 0.3 * 192**2 * 9 * 64 * 64
+    assert cost.multiply_adds < 0.6 * 192**2 * 9 * 64 * 64
     assert cost.memory > 0

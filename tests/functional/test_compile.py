@@ -202,31 +202,17 @@ def test_double_backward_is_refused():
         gradient.sum().backward()
 
 
-def operator_inputs() -> dict[str, list[tuple]]:
+@pytest.mark.parametrize("groups, channels", [(1, 4), (2, 2)])
+def test_factored_operator(groups, channels):
     def random(*shape: int) -> Tensor:
         return torch.randn(shape, dtype=torch.float64, requires_grad=True)
 
-    along = torch.randint(0, 9, (7, 4)).sort(1).values
     near = torch.randint(0, 9, (5, 4))
-    return {
-        "resample": [
-            (random(2, 9, rank, 3), along, random(7, 4, 2), spend, columns)
-            for rank, spend in ((2, True), (1, False))
-            for columns in (True, False)
-        ],
-        "factored": [
-            (random(2, 9, 4), near, random(5, 3, 4), random(groups, 6 // groups, c, 3))
-            for groups, c in ((1, 4), (2, 2))
-        ],
-    }
-
-
-@pytest.mark.parametrize("name", operator_inputs())
-def test_operators(name):
-    operator = getattr(torch.ops.contconv, name).default
-    for inputs in operator_inputs()[name]:
-        torch.library.opcheck(operator, inputs)
-        assert gradcheck(operator, inputs)
+    head = random(groups, 6 // groups, channels, 3)
+    inputs = (random(2, 9, 4), near, random(5, 3, 4), head)
+    operator = torch.ops.contconv.factored.default
+    torch.library.opcheck(operator, inputs)
+    assert gradcheck(operator, inputs)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,10 @@ import torch
 
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.autograd import constant_in_graphs, has_symbolic_sizes
-from contconv.engines import reference, trial
+from contconv.engines import periodic, reference, trial
 from contconv.engines.factored import engine as factored_engine
 from contconv.engines.fused import engine as fused_engine
 from contconv.engines.native import engine as native_engine
-from contconv.engines.periodic import engine as periodic_engine
 from contconv.engines.problem import Cost as Cost
 from contconv.engines.problem import Engine as Engine
 from contconv.engines.problem import Problem as Problem
@@ -19,7 +18,7 @@ from contconv.engines.separable import engine as separable_engine
 # The only place an engine is listed; at equal cost the first is taken.
 ENGINES: dict[str, Engine] = {
     "native": native_engine,
-    "periodic": periodic_engine,
+    "periodic": periodic,
     "fused": fused_engine,
     "separable": separable_engine,
     "factored": factored_engine,
@@ -68,7 +67,7 @@ def _usual(problem: Problem) -> Engine:
         and prod([axis.up for axis in grid.axes]) <= 16
     )
     if few_phases:
-        return periodic_engine
+        return periodic
     able = not exported and not fused_engine.unsupported(problem)
     if able and not _fused_fails(*trial.kind_of(problem)):
         return fused_engine

@@ -7,40 +7,9 @@ from contconv._runtime.shapes import Float
 
 
 def contract_head(
-    rows: Float[Tensor, "pixels rank_g_i"], head: Float[Tensor, "*left g o i rank"]
-) -> Float[Tensor, "left_g_o pixels"]:
-    """Contract channels and rank with the head, for each rank on its ``left``."""
-    groups, o, i, rank = head.shape[-4:]
-    if groups == 1:
-        return product(head.transpose(-1, -2).reshape(-1, i * rank), rows)
-    rows = rows.reshape(len(rows), rank, groups, i)
-    if i == o == 1:
-        scale = head.reshape(-1, groups, rank)
-        return torch.einsum("prg,lgr->lgp", rows[..., 0], scale).flatten(0, 1)
-    head = head.reshape(-1, groups, o, i, rank)
-    return torch.einsum("prgi,lgoir->lgop", rows, head).flatten(0, 2)
-
-
-def expand_head(
-    rows: Float[Tensor, "pixels g_i"], head: Float[Tensor, "*left g o i rank"]
-) -> Float[Tensor, "pixels rank left_g_o"]:
-    """Contract the channels with the head, which adds the rank."""
-    groups, o, i, rank = head.shape[-4:]
-    if groups == 1:
-        matrix = head.movedim(-1, 0).reshape(-1, i)
-        return product(rows, matrix).view(len(rows), rank, len(matrix) // rank)
-    if i == o == 1:
-        scale = head.movedim(-1, 0).reshape(rank, -1, groups)
-        return (rows[:, None, None] * scale).flatten(2)
-    head = head.reshape(-1, groups, o, i, rank)
-    out = torch.einsum("pgi,lgoir->prlgo", rows.reshape(len(rows), groups, i), head)
-    return out.flatten(2)
-
-
-def contract_head_rows(
     rows: Float[Tensor, "pixels rank_g_i"], head: Float[Tensor, "g o i rank"]
 ) -> Float[Tensor, "pixels g_o"]:
-    """`contract_head` with channels-last output."""
+    """Contract channels and rank with the head."""
     groups, o, i, rank = head.shape
     if groups == 1:
         return product(rows, head[0].transpose(1, 2).reshape(o, rank * i))

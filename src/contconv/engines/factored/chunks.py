@@ -14,7 +14,7 @@ from torch import Tensor
 
 from contconv._runtime.autograd import differentiable_gradients, is_batched
 from contconv._runtime.memory_format import transposed
-from contconv.engines.linear import contract_head_backward, contract_head_rows
+from contconv.engines.linear import contract_head, contract_head_backward
 
 # Numbers in the neighbors or the moments of a chunk: 2 MiB in float32.
 _CHUNK_ELEMENTS = 2**19
@@ -33,7 +33,7 @@ def forward(pixels: Tensor, source: Tensor, basis: Tensor, head: Tensor) -> Tens
     for part in _parts(source, basis, pixels.shape[2]):
         for n, image in enumerate(pixels):
             moments = torch.bmm(basis[part], _near(image, source[part]))
-            mixed = contract_head_rows(moments.flatten(1), head)
+            mixed = contract_head(moments.flatten(1), head)
             out[n, part] = mixed.view(len(moments), -1)
     return transposed(out)
 

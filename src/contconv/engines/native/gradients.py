@@ -14,11 +14,10 @@ from contconv._runtime.autograd import (
     is_compiled,
     is_transformed,
 )
-from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.native.tables import Tables
-from contconv.engines.separable.channels_last import run_steps
 from contconv.engines.separable.plan import usual_order
+from contconv.engines.separable.steps import run_steps
 from contconv.engines.weights import AxisWeights
 
 # Of image, head, and the weights of z, y and x; empty where it is not wanted.
@@ -134,8 +133,9 @@ def _plain(
     ]
     ranks = [axis.values.shape[2] for axis in axes]
     factors = head.unflatten(0, (groups, -1)).unflatten(3, ranks)
-    pixels = channels_last(image.float())
-    return run_steps(pixels, factors, axes, usual_order(ndim)).to(image.dtype)
+    order = usual_order(ndim)
+    out = run_steps(image.float(), factors, axes, order, exact=True)
+    return out.to(image.dtype)
 
 
 @torch.library.custom_op("contconv::native_backward", mutates_args=())

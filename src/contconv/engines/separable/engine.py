@@ -5,12 +5,11 @@ one axis, which gains the index ``a``, or spends it after the head; resample the
 with ``b``; mix the channels with the head. To enlarge much, the head goes first, on the
 input's few pixels; to shrink, last; in between, in between.
 
-Each axis is resampled in bands of outputs: a small dense block of its matrix, mostly
-zeros, instead of a gather of the few that are not.
+Each axis is resampled by products with dense matrices, mostly zeros, instead of a
+gather of the few inputs that count.
 """
 
 from functools import partial
-from typing import NamedTuple
 
 from torch import Tensor
 
@@ -18,12 +17,11 @@ from contconv._grid.grid import AxisGrid
 from contconv._runtime.autograd import has_values
 from contconv._runtime.cache import cached
 from contconv._runtime.finite import ExactGradient, is_finite
-from contconv._runtime.memory_format import channels_last
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Cost, Problem
-from contconv.engines.separable.bands import Band, axis_bands, band_width, weights_of
-from contconv.engines.separable.channels_last import run_steps
-from contconv.engines.separable.plan import Plan, best_plan, usual_order
+from contconv.engines.separable.plan import Plan, band_width, best_plan, usual_order
+from contconv.engines.separable.steps import run_steps
+from contconv.engines.weights import AxisWeights, axis_weights
 from contconv.kernels import SeparableKernel
 from contconv.kernels.base import is_separable
 
@@ -50,7 +48,7 @@ def cost(problem: Problem) -> Cost:
     return Cost(
         multiply_adds=times * plan.multiply_adds,
         memory=problem.basis_dtype.itemsize * numbers,
-        time=(39_000 + 0.0075 * times * plan.time + 0.0066 * problem.numbers)
+        time=(400_000 + 0.0075 * times * plan.time + 0.0066 * problem.numbers)
         * (3.3 if problem.learns else 1),
     )
 
@@ -59,39 +57,33 @@ def apply(problem: Problem) -> Float[Tensor, "n mixed *out_shape"]:
     """The output; by bands where nothing traces it and all numbers are finite."""
     image = problem.image.to(problem.basis_dtype)
     if has_values(image):
-        convolution = prepared(problem)
         exact = ExactGradient(image, partial(_by_taps, problem), problem.tensors)
-        out = convolution.run(exact.image, convolution.bands)
+        out = run_steps(exact.image, *steps(problem), exact=False)
         # The zeros of a band would make NaN of all that it reads.
         if is_finite(image, out):
             return exact.watched(out)
     return _by_taps(problem, image)
 
 
+def steps(
+    problem: Problem,
+) -> tuple[Float[Tensor, "g o i *ranks"], list[AxisWeights], tuple[int, ...]]:
+    """Head, weights of each axis and order, from the shape of the image alone."""
+    return _head(problem), _weights(problem), _plan(problem).order
+
+
 def _by_taps(problem: Problem, image: Tensor) -> Float[Tensor, "n mixed *out_shape"]:
-    ndim = problem.kernel.ndim
-    axes = [weights_of(problem, i) for i in range(ndim)]
-    return run_steps(channels_last(image), _head(problem), axes, usual_order(ndim))
+    order = usual_order(problem.kernel.ndim)
+    return run_steps(image, _head(problem), _weights(problem), order, exact=True)
 
 
-class Prepared(NamedTuple):
-    """Head, bands and order of a separable convolution, for one shape of image."""
-
-    head: Float[Tensor, "g o i *ranks"]
-    bands: list[list[Band]]
-    order: tuple[int, ...]
-
-    def run(
-        self, image: Float[Tensor, "n c *in_shape"], bands: list[list[Band]]
-    ) -> Float[Tensor, "n mixed *out_shape"]:
-        """The outputs of some of the bands."""
-        return run_steps(channels_last(image), self.head, bands, self.order)
-
-
-def prepared(problem: Problem) -> Prepared:
-    """Head, bands and order, from the shape of the image alone."""
-    bands = [axis_bands(problem, i) for i in range(problem.kernel.ndim)]
-    return Prepared(_head(problem), bands, _plan(problem).order)
+def _weights(problem: Problem) -> list[AxisWeights]:
+    """The basis of each axis where the grid samples it."""
+    kernel, grid = problem.kernel, problem.grid
+    assert isinstance(grid, AxisGrid)
+    assert isinstance(kernel, SeparableKernel)
+    options = (grid, problem.basis_dtype, problem.image.device)
+    return [axis_weights(kernel, i, *options) for i in range(kernel.ndim)]
 
 
 def _head(problem: Problem) -> Float[Tensor, "g o i *ranks"]:

@@ -6,7 +6,7 @@ from math import prod
 from typing import NamedTuple
 
 from contconv._grid.axis import Axis
-from contconv.engines.separable.bands import band_width
+from contconv.engines.separable.resample import BAND
 
 HEAD = -1  # the step that mixes the channels; the others are the axis they resample
 
@@ -74,3 +74,9 @@ def _plan(
         total, time = total + work, time + WRITE_COST * numbers
         largest = max(largest, numbers)
     return Plan(order, total, time, largest)
+
+
+def band_width(axis: Axis) -> int:
+    """About how many inputs a band of outputs reads, away from the edges."""
+    outputs = min(BAND, axis.out_size)
+    return min(axis.in_size, outputs * axis.down // axis.up + axis.taps)

@@ -1,4 +1,4 @@
-"""Separable convolution of a window of the output, equal to the whole in every bit."""
+"""Windows of the output of a separable convolution, equal to the whole to rounding."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,34 +8,32 @@ from torch import Tensor
 from contconv._runtime.shapes import Float
 from contconv.engines.problem import Problem
 from contconv.engines.separable import engine as separable
-from contconv.engines.separable.bands import Band
+from contconv.engines.separable.steps import run_steps
+from contconv.engines.weights import AxisWeights
 
 
 class AxisWindow(NamedTuple):
-    """Whole bands along an axis, with their outputs and inputs."""
+    """Some outputs along an axis, the inputs that they take, and by which weights."""
 
     outputs: slice
     inputs: slice
-    bands: list[Band]  # from where the part begins
+    weights: AxisWeights  # from where the inputs begin
 
 
 class WindowedConvolution:
     """A separable convolution of an image that need not be there as a whole.
-
-    Its parts are sums of the same numbers in the same order as those of the whole: they
-    take the same bands, and the order of the steps is chosen for the whole.
 
     Args:
         problem: The convolution; of its image only the shape, dtype and device count.
     """
 
     def __init__(self, problem: Problem) -> None:
-        self.prepared = separable.prepared(problem)
+        self.head, self.weights, self.order = separable.steps(problem)
 
     def parts(self, outputs: Sequence[slice]) -> list[AxisWindow]:
-        """For each axis, the fewest bands that hold these outputs."""
-        pairs = zip(self.prepared.bands, outputs, strict=True)
-        return [_part(bands, wanted) for bands, wanted in pairs]
+        """For each axis, these outputs."""
+        pairs = zip(self.weights, outputs, strict=True)
+        return [_part(weights, wanted) for weights, wanted in pairs]
 
     def apply(
         self, image: Float[Tensor, "n c *inputs"], parts: Sequence[AxisWindow]
@@ -46,25 +44,11 @@ class WindowedConvolution:
             image: The inputs that they take.
             parts: One for each axis.
         """
-        return self.prepared.run(image, [part.bands for part in parts])
+        weights = [part.weights for part in parts]
+        return run_steps(image, self.head, weights, self.order, exact=False)
 
 
-def _part(bands: list[Band], wanted: slice) -> AxisWindow:
-    held = [
-        band
-        for band in bands
-        if band.outputs.start < wanted.stop and band.outputs.stop > wanted.start
-    ]
-    outputs = slice(held[0].outputs.start, held[-1].outputs.stop)
-    reached = [band.inputs for band in held if isinstance(band.inputs, slice)]
-    assert len(reached) == len(held)  # no window wraps around
-    start, stop = min(r.start for r in reached), max(r.stop for r in reached)
-    local = [
-        Band(_moved(band.outputs, outputs.start), _moved(inputs, start), band.values)
-        for band, inputs in zip(held, reached, strict=True)
-    ]
-    return AxisWindow(outputs, slice(start, stop), local)
-
-
-def _moved(window: slice, start: int) -> slice:
-    return slice(window.start - start, window.stop - start)
+def _part(weights: AxisWeights, outputs: slice) -> AxisWindow:
+    source, values = weights.source[outputs], weights.values[outputs]
+    low, high = (int(end) for end in source.aminmax())
+    return AxisWindow(outputs, slice(low, high + 1), AxisWeights(source - low, values))

@@ -142,8 +142,8 @@ class SuperResolutionNet(nn.Module):
     ) -> Iterator[tuple[slice, slice, Float[Tensor, "3 rows columns"]]]:
         """Enlarge a picture tile by tile, in memory that the tile bounds.
 
-        On a CPU, tiles are bit for bit what `forward` would give there, of a network in
-        evaluation mode.
+        On a CPU, with `contconv-native`, tiles are bit for bit what `forward` would
+        give there, of a network in evaluation mode; elsewhere to rounding.
 
         Args:
             image: RGB, with values in 0..1.

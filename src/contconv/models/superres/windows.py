@@ -41,8 +41,9 @@ class Enlarger(Protocol):
 class Enlargement:
     """One picture enlarged by a network, part by part.
 
-    On a CPU, every part is bit for bit what it is in the whole: products and
+    On a CPU, every part is bit for bit what it is in the whole: the library and
     convolutions add the same numbers in the same order there, whatever the size.
+    Without the library, to rounding.
 
     Args:
         net: The network.

@@ -1,1 +1,0 @@
-"""Strided convolutions, one per sub-pixel phase."""

@@ -1,0 +1,56 @@
+"""The steps of a separable convolution, in a given order."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from contconv._runtime.shapes import Float
+from contconv.engines.separable.plan import HEAD
+from contconv.engines.separable.resample import by_bands, by_taps, gaining, spending
+from contconv.engines.weights import AxisWeights
+
+
+def run_steps(
+    image: Float[Tensor, "n c *in_shape"],
+    head: Float[Tensor, "g o i *ranks"],
+    axes: Sequence[AxisWeights],
+    order: Sequence[int],
+    *,
+    exact: bool,
+) -> Float[Tensor, "n mixed *out_shape"]:
+    """The steps in ``order``: axes before the head gain their basis, later ones spend.
+
+    Args:
+        image: The pixels.
+        head: For each group of channels, with a dimension for the basis of each axis.
+        axes: Which inputs each axis reads, and by which weights.
+        order: The axes, in the order in which they are resampled, with `HEAD` between.
+        exact: Whether each output reads its taps alone: else it reads other pixels,
+            too, times zero, several times as fast.
+    """
+    resample = by_taps if exact else by_bands
+    split = list(order).index(HEAD)
+    data = image[(..., *[None] * len(axes))]
+    for axis in order[:split]:
+        data = resample(data, axis, gaining(axes[axis]))
+    data = _mixed(data, head, order[:split])
+    for axis in order[split + 1 :]:
+        data = resample(data, axis, spending(axes[axis]))
+    return data.flatten(1 + len(axes))
+
+
+def _mixed(data: Tensor, head: Tensor, early: Sequence[int]) -> Tensor:
+    """The channels mixed: the basis of early axes is spent, that of others gained."""
+    ndim, (groups, outputs, inputs) = head.ndim - 3, head.shape[:3]
+    g, i, o = 1, 2, 3
+    pixels = list(range(4, 4 + ndim))
+    ranks = list(range(4 + ndim, 4 + 2 * ndim))
+    late = [rank for axis, rank in enumerate(ranks) if axis not in early]
+    out = torch.einsum(
+        *(data.unflatten(1, (groups, inputs)), [0, g, i, *pixels, *ranks]),
+        *(head, [g, o, i, *ranks]),
+        [0, g, o, *pixels, *late],
+    )
+    left = [1 if axis in early else head.shape[3 + axis] for axis in range(ndim)]
+    return out.reshape(len(data), groups * outputs, *data.shape[2 : 2 + ndim], *left)

@@ -3,6 +3,7 @@
 import itertools
 import warnings
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ FAULTS = {
 }
 
 
-def engine(apply):
+def engine(apply) -> Any:
     """One that `auto` would take at once."""
     cost = Cost(0, 0, -1.0)
     return SimpleNamespace(

@@ -432,7 +432,7 @@ def test_absurd_support(apply):
 def test_sparse(name):
     kernel = CosineKernel(4, 4, (3, 3))
     given = {"points": torch.ones(3, 3, 2), "bias": torch.ones(4)}
-    options = {name: given[name].to_sparse()} if name in given else {}
+    options: Any = {name: given[name].to_sparse()} if name in given else {}
     if name == "kernel.head":
         kernel.head = torch.nn.Parameter(kernel.head.detach().to_sparse())
     with refused(f"TypeError: {name} must be a dense tensor, got one of layout"):

@@ -160,3 +160,34 @@ def test_the_engines_agree_on_a_stretched_kernel():
             found.append([out, *gradients])
         for one in found[1:]:
             torch.testing.assert_close(one, found[0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "circular"])
+@pytest.mark.parametrize("antialias", [False, True])
+@pytest.mark.parametrize("scale", [(0.61, 1.37), (0.33, 0.48)])
+def test_float32_is_float64(scale, antialias, mode):
+    """Axis by axis where the library runs: output, and the gradients to everything."""
+    options = {"kernel": "spline", "antialias": antialias, "padding_mode": mode}
+    layer = ContinuousConv2d(3, 4, 5, scale=LearnableScale(scale), **options)
+    image, found = torch.randn(2, 3, 17, 23), []
+    for dtype in (torch.float32, torch.float64):
+        given = image.to(dtype).requires_grad_()
+        out = layer.to(dtype)(given)
+        gradients = torch.autograd.grad(
+            out.square().sum(), (given, *layer.parameters())
+        )
+        found.append([one.float() for one in (out, *gradients)])
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
+
+
+def test_a_nan_stays_where_the_kernel_is():
+    """Also one on the border, which stands for the pixels outside."""
+    options = {"kernel": "spline", "padding_mode": "zeros"}
+    own = LearnableScale((0.71, 1.33))
+    layer = ContinuousConv2d(2, 3, 5, scale=own, **options)
+    image = torch.randn(1, 2, 12, 14)
+    image[0, 0, 0, 0] = image[0, 1, 7, 5] = float("nan")
+    with torch.no_grad():
+        actual = layer(image).isnan()
+        expected = layer.double()(image.double()).isnan()
+    assert torch.equal(actual, expected) and 0 < expected.sum() < expected.numel() / 2

@@ -52,6 +52,11 @@ class AxisGrid:
         return 1
 
     @property
+    def axis_sizes(self) -> tuple[tuple[int, int, int], ...]:
+        """Pixels in and out, and the most taps, of each axis."""
+        return tuple((axis.in_size, axis.out_size, axis.taps) for axis in self.axes)
+
+    @property
     def taps(self) -> int:
         """The most input pixels under the kernel, for any output pixel."""
         return prod([axis.taps for axis in self.axes])
@@ -84,6 +89,8 @@ class PointGrid:
     padding_mode: str
     # How many times as wide the kernel is, per axis: antialias of a scale that learns.
     stretch: Float[Tensor, " ndim"] | None = None
+    # Where the points are the product of positions along each axis: these.
+    positions: tuple[Float[Tensor, " out"], ...] | None = None
 
     @property
     def out_shape(self) -> tuple[int, ...]:
@@ -94,6 +101,11 @@ class PointGrid:
     def batch(self) -> int:
         """How many different grids there are: one for all images, or one for each."""
         return self.points.shape[0]
+
+    @property
+    def axis_sizes(self) -> tuple[tuple[int, int, int], ...]:
+        """Pixels in and out, and the most taps, of each axis."""
+        return tuple(zip(self.in_shape, self.out_shape, self._counts(), strict=True))
 
     @property
     def taps(self) -> int:

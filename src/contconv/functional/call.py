@@ -65,6 +65,7 @@ def as_call(
     align: str = "center",
     engine: str = "auto",
     stretch: Tensor | None = None,
+    positions: tuple[Tensor, ...] | None = None,
 ) -> Call:
     """The call with these arguments of `continuous_conv`, or its error."""
     kernel = as_kernel(kernel, input)
@@ -90,7 +91,8 @@ def as_call(
             grid = AxisGrid(resized_axes(in_shape, support, *options), padding_mode)
         elif (scale, size, placements) == (None, None, None) and not antialias:
             check_points(points, input, ndim)
-            grid = PointGrid(points, in_shape, support, padding_mode, stretch)
+            own = (in_shape, support, padding_mode, stretch, positions)
+            grid = PointGrid(points, *own)
         else:
             raise ValueError(
                 "points say where to sample; leave out scale, size, padding, align "

@@ -172,13 +172,14 @@ class ContinuousConv(nn.Module):
 
     def _call(self, input: Any, scale: Any, size: Any, points: Any) -> Call:
         """The call with these arguments; at the layer's own scale and size if None."""
-        stretch = None
+        positions = stretch = None
         if scale is None and size is None and points is None:
             scale, size = self._ratios, self._size
             if scale is None and self.learnable_scale is not None:
                 in_shape = input.shape[-self.ndim :]
-                points = self.learnable_scale.points(in_shape, size, self.placements)
-                size = None
+                given = (in_shape, size, self.placements)
+                positions, size = self.learnable_scale.positions(*given), None
+                points = torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
                 if self.antialias:
                     stretch = self.learnable_scale.stretch(in_shape)
         return as_call(
@@ -194,6 +195,7 @@ class ContinuousConv(nn.Module):
             antialias=self.antialias and stretch is None,
             engine=self.engine,
             stretch=stretch,
+            positions=positions,
         )
 
     def _warn_if_few(self, grid: Grid) -> None:

@@ -121,6 +121,16 @@ class LearnableScale(nn.Module):
             size: Output pixels, for each axis; as many as the scale gives unless given.
             placements: How the grid lies, unless it is centred.
         """
+        positions = self.positions(in_shape, size, placements)
+        return torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
+
+    def positions(
+        self,
+        in_shape: Sequence[int],
+        size: Sequence[int] | None,
+        placements: Placements | None = None,
+    ) -> tuple[Float[Tensor, " out"], ...]:
+        """Where the output pixels fall along each axis, with the same arguments."""
         axes = len(in_shape)
         if placements is None:
             placements = (Placement(),) * axes
@@ -128,11 +138,10 @@ class LearnableScale(nn.Module):
             triples = zip(placements, in_shape, self.ratios(axes), strict=True)
             size = [p.size(pixels, *s.as_integer_ratio()) for p, pixels, s in triples]
         scales = self.per_axis(axes)
-        positions = [
+        return tuple(
             _positions(scales[i], in_shape[i], size[i], placements[i])
             for i in range(axes)
-        ]
-        return torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
+        )
 
     def stretch(self, in_shape: Sequence[int]) -> Float[Tensor, " axes"]:
         """How many times as wide antialias makes the kernel, for each axis.

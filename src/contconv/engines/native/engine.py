@@ -12,7 +12,6 @@ from functools import lru_cache, partial
 import torch
 from torch import Tensor
 
-from contconv._grid.axis import Axis
 from contconv._grid.grid import AxisGrid
 from contconv._runtime.autograd import has_symbolic_sizes, is_compiled, is_transformed
 from contconv._runtime.cache import cached
@@ -67,7 +66,9 @@ def _longest(problem: Problem) -> int:
 
 def is_by_axes(problem: Problem) -> bool:
     """Whether the axes are resampled one after the other."""
-    return isinstance(problem.grid, AxisGrid) and is_separable(problem.kernel)
+    grid = problem.grid
+    product = isinstance(grid, AxisGrid) or grid.positions is not None
+    return product and is_separable(problem.kernel)
 
 
 def cost(problem: Problem) -> Cost:
@@ -88,7 +89,6 @@ def plan_of(problem: Problem) -> Plan:
 
 
 def _planned(problem: Problem) -> tuple[Plan, int]:
-    assert isinstance(problem.grid, AxisGrid)
     assert isinstance(problem.kernel, SeparableKernel)
     ranks = cached(problem.kernel.basis_key, _RANKS, partial(_ranks, problem.kernel))
     n, groups, in_channels = (
@@ -97,7 +97,7 @@ def _planned(problem: Problem) -> tuple[Plan, int]:
         problem.kernel.head.shape[1],
     )
     channels = (n, groups, in_channels, problem.out_channels // groups)
-    return _plan(problem.grid.axes, ranks, channels)
+    return _plan(problem.grid.axis_sizes, ranks, channels)
 
 
 def _pixelwise_cost(problem: Problem) -> Cost:
@@ -124,19 +124,21 @@ def _pixelwise_cost(problem: Problem) -> Cost:
 
 @lru_cache(1024)
 def _plan(
-    axes: tuple[Axis, ...], ranks: tuple[int, ...], channels: tuple[int, ...]
+    axes: tuple[tuple[int, int, int], ...],
+    ranks: tuple[int, ...],
+    channels: tuple[int, ...],
 ) -> tuple[Plan, int]:
     """The plan, and about the bytes that each thread holds."""
     sizes = [*channels, *(1, 1, 1, 1) * (3 - len(axes))]
     for axis, rank in zip(axes, ranks, strict=True):
-        sizes += [axis.in_size, axis.out_size, axis.taps, rank]
+        sizes += [*axis, rank]
     _, _, c, o = channels
-    x, taps = axes[-1], axes[-2].taps if len(axes) > 1 else 1
+    (in_x, out_x, _), taps = axes[-1], axes[-2][2] if len(axes) > 1 else 1
     taken = plan(tuple(sizes))
     held = ranks[-1] * c if taken.order == 0 else ranks[0] * o
-    memory = x.in_size * c + (taps + 1) * x.out_size * held
+    memory = in_x * c + (taps + 1) * out_x * held
     if taken.order == 1:
-        memory += x.in_size * o * ranks[0] * ranks[-1]
+        memory += in_x * o * ranks[0] * ranks[-1]
     return taken, 4 * memory * torch.get_num_threads()
 
 

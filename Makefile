@@ -17,7 +17,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP
 	-c $(VENV)/constraints.txt
 # Another PyTorch than that of constraints.txt, with the Triton that it wants, in an
 # environment of its own:
-#     make test VENV=.venv-newest TORCH=2.14.1
+#     make test VENV=.venv-newest TORCH=2.15.0
 TORCH ?=
 # Such as an index of builds for CPUs: --extra-index-url https://download.pytorch.org/whl/cpu
 PIP_OPTIONS ?=
@@ -84,7 +84,7 @@ browser:
 # An environment for each; PyTorch alone differs. See CONTRIBUTING.md.
 test-versions:
 	$(MAKE) test VENV=.venv-lowest TORCH=2.13.0
-	$(MAKE) test VENV=.venv-newest TORCH=2.14.1
+	$(MAKE) test VENV=.venv-newest TORCH=2.15.0
 
 check: $(VENV)/.dev docs
 	$(BIN)/ruff check

@@ -125,6 +125,11 @@ def upscale(
         memory.keep()
         return enlarger(model, device, tile, ensemble, Share.own())
 
+    if not model.strip():
+        raise ValueError(
+            "--model must be auto, clean, photo, small or a file of weights, got "
+            f"{model!r}"
+        )
     if not 1 <= ensemble <= 8:
         raise ValueError(f"--ensemble must be 1 to 8, got {ensemble}")
     if tile < 64:

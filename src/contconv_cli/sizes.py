@@ -182,17 +182,19 @@ def _scales(text: str) -> tuple[Fraction, Fraction]:
     parts = re.split(r"\s+|(?<=[\d.%])[x×](?=[\d.])", text.strip().lower())  # noqa: RUF001
     if len(parts) > 2:
         raise ValueError(f"--scale takes one number or two, got {text}")
-    scales = [_scale(part) for part in parts]
+    scales = [_scale(part, text) for part in parts]
     return scales[0], scales[-1]
 
 
-def _scale(text: str) -> Fraction:
+def _scale(text: str, both: str) -> Fraction:
+    """One of the numbers of ``both``, which may be the only one."""
     scale = _number(text)
     if scale is None or scale <= 0:
         way = f"; write {text.replace(',', '.')}" if re.search(r"\d,\d", text) else ""
+        of = "" if text == both.strip().lower() else f" in {both!r}"
         raise ValueError(
             "--scale must be positive, such as 2.7, 2x, 8/3 or 50%, or two such "
-            f"numbers, vertical and horizontal, got {text!r}{way}"
+            f"numbers, vertical and horizontal, got {text!r}{of}{way}"
         )
     if not 1 / _MOST_SCALE <= scale <= _MOST_SCALE:
         raise ValueError(

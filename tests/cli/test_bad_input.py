@@ -35,6 +35,7 @@ def said(tmp_path, capsys, monkeypatch):
         (("in.png", "out.png", "--scale", "nan"), "--scale must be positive"),
         (("in.png", "out.png", "--scale", "2,7"), "--scale must be positive"),
         (("in.png", "out.png", "--scale", "1/0"), "--scale must be positive"),
+        (("in.png", "out.png", "--scale", "0x10"), "horizontal, got '0' in '0x10'"),
         (("in.png", "out.png", "--scale", "1e99999999"), "--scale must be positive"),
         (("in.png", "out.png", "--scale", "1e400"), "--scale must lie between"),
         (("in.png", "out.png", "--scale", "1e-9"), "--scale must lie between"),
@@ -216,6 +217,8 @@ def test_options_of_the_network(said, tmp_path):
     for count in (0, 9):
         code, error = said(*arguments, "--ensemble", count)
         assert code == 2 and f"--ensemble must be 1 to 8, got {count}" in error
+    code, error = said(*arguments, "--model", "")
+    assert code == 2 and "or a file of weights, got ''" in error
     code, error = said(*arguments, "--device", "meta")
     assert code == 1 and "device meta cannot be used: it computes no numbers" in error
     code, error = said(*arguments, "--model", "none.safetensors")

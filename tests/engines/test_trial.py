@@ -3,6 +3,7 @@
 import itertools
 import warnings
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -37,7 +38,7 @@ FAULTS = {
 }
 
 
-def engine(apply):
+def engine(apply) -> Any:
     """One that `auto` would take at once."""
     cost = Cost(0, 0, -1.0)
     return SimpleNamespace(
@@ -69,10 +70,47 @@ def test_auto_takes_another_and_says_so_once(fault, monkeypatch):
     assert words in reasons[0]
 
 
+def scaled_if(condition):
+    """An engine that is wrong by a tenth for some problems."""
+
+    def apply(problem):
+        return factored.apply(problem) * (1.1 if condition(problem) else 1)
+
+    return apply
+
+
+def wrong_gradient_of_the_basis(problem):
+    for name, parameter in problem.kernel.named_parameters():
+        if name != "head" and parameter.requires_grad:
+            parameter.register_hook(lambda gradient: 1.1 * gradient)
+    return factored.apply(problem)
+
+
+HALVES = (torch.bfloat16, torch.float16)
+OF_A_KIND = {
+    "16 bits": (scaled_if(lambda one: one.image.dtype in HALVES), {"dtype": HALVES}),
+    "groups": (scaled_if(lambda one: one.groups > 1), {"grouped": (True,)}),
+    "basis": (
+        wrong_gradient_of_the_basis,
+        {"separable": (False,), "learns": (True,), "dtype": (torch.float32,)},
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", OF_A_KIND)
+def test_what_is_wrong_for_one_kind_is_noticed(fault):
+    apply, kinds = OF_A_KIND[fault]
+    options = {"separable": BOTH, "learns": BOTH, "dtype": (torch.float32,), **kinds}
+    for values in itertools.product(*options.values()):
+        kind = Kind("cpu", **dict(zip(options, values, strict=True)))
+        with pytest.warns(RuntimeWarning, match="is off by"):
+            assert trial.failure("broken", engine(apply), kind)
+
+
 def test_a_right_engine_passes_every_kind():
     dtypes = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
-    for dtype, separable, learns in itertools.product(dtypes, BOTH, BOTH):
-        kind = Kind("cpu", dtype, separable, learns)
+    for dtype, *others in itertools.product(dtypes, BOTH, BOTH, BOTH):
+        kind = Kind("cpu", dtype, *others)
         assert trial.failure("factored", factored, kind) is None
 
 

@@ -15,6 +15,7 @@ from contconv import ContinuousConv2d, continuous_conv, explain, resize
 from contconv._grid.padding import PADDING_MODES
 from contconv.engines import ENGINES
 from contconv.kernels import (
+    BoxKernel,
     ContinuousKernel,
     CosineKernel,
     CubicKernel,
@@ -57,7 +58,7 @@ SCALES = {
     "long": (Fraction(10**19 + 1, 10**19), TERMS + "10000000000000000001/1000"),
     "one bad axis": ((2, -1), "ValueError: scale must be positive and finite, got -1"),
     "bool": (True, NO_SCALE + "per axis, got bool"),
-    "string": ("2", NO_SCALE + "per axis, got str"),
+    "string": ("2", NO_SCALE + "per axis, got str; for instance Fraction('2')"),
     "tensor": (torch.tensor(2.0), NO_SCALE + "per axis, got Tensor"),
     "array": (np.ones(2), NO_SCALE + "per axis, got ndarray"),
     "complex": (2j, NO_SCALE + "per axis, got complex"),
@@ -425,6 +426,22 @@ def test_absurd_support(apply):
     stretched = "antialias at a scale of 1/1000000 stretches the kernel over 4000000 "
     with refused("ValueError: " + stretched + "pixels of an axis that has 6; ask for"):
         apply(IMAGE, kernel="cubic", scale=1e-6, antialias=True)
+
+
+@pytest.mark.parametrize("name", ["points", "bias", "kernel.head"])
+def test_sparse(name):
+    kernel = CosineKernel(4, 4, (3, 3))
+    given = {"points": torch.ones(3, 3, 2), "bias": torch.ones(4)}
+    options: Any = {name: given[name].to_sparse()} if name in given else {}
+    if name == "kernel.head":
+        kernel.head = torch.nn.Parameter(kernel.head.detach().to_sparse())
+    with refused(f"TypeError: {name} must be a dense tensor, got one of layout"):
+        continuous_conv(IMAGE, kernel, **options)
+
+
+def test_absurd_kernel():
+    with refused("ValueError: the kernel covers 1000000000 pixels of an axis that"):
+        continuous_conv(IMAGE, BoxKernel(10**9), scale=2)
 
 
 def test_absurd_intermediate_memory():

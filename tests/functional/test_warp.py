@@ -373,6 +373,37 @@ def test_torch_func():
     torch.testing.assert_close(slope, near, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("dtype", [F64, torch.float32])
+@pytest.mark.parametrize("shift", [0.0, 2.0, -1.0])
+def test_gradient_of_whole_moves(shift, dtype):
+    """Where linear interpolation has a kink: towards the next pixel, as PyTorch's."""
+    image = torch.randn(1, 2, 9, 11, dtype=dtype)
+    flow = torch.full((9, 11, 2), shift, dtype=dtype, requires_grad=True)
+    lines = torch.meshgrid(*[torch.arange(n) for n in (9, 11)], indexing="ij")
+    other = flow.detach().clone().requires_grad_()
+    inner = (..., slice(2, -3), slice(2, -3))
+    probe = torch.randn(1, 2, 4, 6, dtype=dtype)
+    warp(image, "linear", flow)[inner].backward(probe)
+    x = torch.stack(lines, -1).to(F64) + other
+    # Of PyTorch's positions, which it rounds: from just behind the pixel.
+    grid_sample(image.double(), x + 1e-9, "bilinear")[inner].backward(probe.double())
+    assert other.grad is not None and other.grad.any()
+    torch.testing.assert_close(flow.grad, other.grad, rtol=1e-5, atol=1e-5)
+
+
+def test_gradient_where_antialias_begins():
+    """At the identity: that of a map that shrinks, which is more than a shift."""
+    image = torch.randn(1, 1, 9, 11, dtype=F64)
+    kernel = SplineKernel(1, 1, (5, 5), degree=3, dtype=F64)  # smooth at its edge
+    torch.nn.init.uniform_(kernel.head, 0.5, 1.0)
+    found = []
+    for scale in (1.0, 1 + 1e-6):
+        map = (scale * torch.eye(2, 3, dtype=F64)).requires_grad_()
+        warp(image, kernel, map, antialias=True).square().sum().backward()
+        found.append(map.grad)
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
+
+
 def test_an_angle_can_be_learned():
     y, x = torch.meshgrid(*[torch.arange(32.0)] * 2, indexing="ij")
     image = (torch.sin(y / 3) + torch.cos(x / 4))[None]
@@ -452,6 +483,15 @@ def test_absurd_scales_are_refused():
         warp(image, "cubic", matrix, antialias=True, padding_mode="replicate")
 
 
+@pytest.mark.parametrize("kernel", [GaussianKernel(1e6), BoxKernel(10**18)])
+def test_absurd_kernels_are_refused(kernel):
+    words = (
+        r"covers .* pixels for each of 64 x 64, but the image has 64 x 64; take a sm"
+    )
+    with pytest.raises(ValueError, match=words):
+        warp(torch.rand(1, 1, 64, 64), kernel, torch.eye(2, 3))
+
+
 IMAGE = torch.zeros(2, 3, 8, 8)
 REFUSED = {
     "kind": (
@@ -469,6 +509,16 @@ REFUSED = {
         {"transform": torch.zeros(3, 2, 3)},
         ValueError,
         "of the 2 images .* got 3",
+    ),
+    "sparse": (
+        {"input": IMAGE.to_sparse()},
+        TypeError,
+        "input must be a dense tensor, got one of layout torch.sparse_coo",
+    ),
+    "sparse map": (
+        {"transform": torch.eye(3).to_sparse()},
+        TypeError,
+        "transform must be a dense tensor, got one of layout torch.sparse_coo",
     ),
     "nan": ({"transform": torch.full((2, 3), math.nan)}, ValueError, "must be finite"),
     "image": ({"input": IMAGE[0, 0]}, ValueError, r"got 2 axes: \(8, 8\)"),

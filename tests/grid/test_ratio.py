@@ -29,6 +29,20 @@ def test_ratio(scale, ratio):
     assert as_ratio(scale) == ratio
 
 
+@pytest.mark.parametrize(
+    "text, way",
+    [
+        ("1/3", "; for instance Fraction('1/3') makes a number of it"),
+        ("50%", ""),
+        ("1/0", ""),
+    ],
+)
+def test_a_text_has_a_way_out_if_it_is_a_number(text, way):
+    with pytest.raises(TypeError) as caught:
+        as_ratios(text, 1)
+    assert str(caught.value).endswith(f"got str{way}")
+
+
 def test_size_is_the_exact_ceiling():
     """``math.ceil(100 * 1.1)`` is 111: floats do not know what 1.1 was meant to be."""
     for tenths in range(1, 40):

@@ -142,6 +142,25 @@ def test_kernels_that_would_take_minutes_are_refused(make):
         make()
 
 
+TOO_LARGE = {
+    "pixels": lambda: ContinuousConv2d(3, 8, 10**6, kernel="spline"),
+    "more pixels than a tensor counts": lambda: ContinuousConv3d(1, 1, 10**9),
+    "channels": lambda: ContinuousConv1d(10**7, 10**7, 3),
+    "taps": lambda: ContinuousConv1d(3, 8, 10**12, kernel="bandlimited"),
+}
+
+
+@pytest.mark.parametrize("make", TOO_LARGE.values(), ids=TOO_LARGE)
+def test_heads_beyond_all_memory_are_refused(make):
+    with pytest.raises(ValueError, match=r"a head of .* needs .* has .* in all; make"):
+        make()
+
+
+def test_too_many_functions_are_refused():
+    with pytest.raises(ValueError, match="has 1000000 functions on axis 1 of"):
+        CosineKernel(1, 1, (3, 3), frequencies=(1, 10**6))
+
+
 def test_reset_takes_the_bias_too():
     layer = ContinuousConv2d(4, 4, 3)
     assert layer.bias is not None

@@ -50,6 +50,24 @@ def test_gradient(antialias):
     assert gradcheck(function, (scale.log.detach().clone().requires_grad_(),))
 
 
+def test_gradient_where_antialias_begins():
+    """At a scale of 1: as just below it, by a difference."""
+    layer = ContinuousConv1d(
+        1, 1, 5, scale=LearnableScale(1.0), size=12, kernel="spline", antialias=True
+    ).double()
+    image, own = torch.rand(1, 1, 12, dtype=torch.float64), layer.learnable_scale
+    assert own is not None
+    losses = []
+    for log in (-1e-6, 0.0):
+        with torch.no_grad():
+            own.log.fill_(log)
+        losses.append(layer(image).square().sum())
+    losses[1].backward()
+    slope = (losses[1] - losses[0]).item() / 1e-6
+    assert own.log.grad is not None
+    assert own.log.grad.item() == pytest.approx(slope, rel=1e-4)
+
+
 def test_finds_the_scale():
     """A zoom of 1.35 by 0.8, seen through a known kernel."""
     image = interpolate(torch.rand(1, 1, 5, 5), size=48, mode="bicubic")

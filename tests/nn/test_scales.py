@@ -1,6 +1,7 @@
 """using_scales: by factor, by name, and what it says where branches do not meet."""
 
 from fractions import Fraction
+from itertools import permutations
 
 import pytest
 import torch
@@ -50,6 +51,29 @@ def test_names(names, expected):
     with using_scales(model, names), using_scales(other, expected):
         assert scales_of(model) == scales_of(other)
     assert scales_of(model) == scales_of(Residual())
+
+
+@pytest.mark.parametrize("order", [*permutations(range(3))], ids=str)
+def test_blocks_that_overlap(order):
+    """What counts is the block that began last, of those that have not ended."""
+    model = nn.Sequential(
+        ContinuousConv2d(1, 1, 3, scale=0.5), ContinuousConv2d(1, 1, 3, size=9)
+    )
+    scales, sizes = [0.7, 0.3, 2.0], [7, 3, 2]
+    blocks = [
+        using_scales(model, [scale, 1], size=size)
+        for scale, size in zip(scales, sizes, strict=True)
+    ]
+    for block in blocks:
+        block.__enter__()
+    for i in order:
+        blocks[i].__exit__(None, None, None)
+        scales[i], sizes[i] = 0, 0  # has ended
+        at = max((k for k in range(3) if scales[k]), default=None)
+        scale, size = (0.5, 9) if at is None else (scales[at], sizes[at])
+        assert model[0].scale == (Fraction(str(scale)),) * 2
+        assert model[1].size == (size,) * 2
+    assert model[1].scale is None
 
 
 def test_members_by_name():

@@ -165,16 +165,21 @@ def _outer(
 
 _CENTRED = Placement()
 
-# Pixels under an antialiased kernel, far more than the image may have.
-_MAX_STRETCHED = 2**16
+# Pixels under a kernel, far more than the image may have.
+_MOST_COVERED = 2**16
 
 
-def _check_stretched(axis: Axis) -> None:
-    """Raise where an antialiased kernel covers so much that no memory could hold it."""
-    if torch.compiler.is_compiling() or not axis.stretched:
+def _check_covered(axis: Axis) -> None:
+    """Raise where a kernel covers so much that no memory could hold it."""
+    if torch.compiler.is_compiling():
         return
     taps = 2 * axis.reach // axis.unit
-    if taps > max(_MAX_STRETCHED, 8 * axis.in_size):
+    if taps > _MOST_COVERED and taps > 8 * axis.in_size:
+        if not axis.stretched:
+            raise ValueError(
+                f"the kernel covers {taps} pixels of an axis that has {axis.in_size}; "
+                "take a smaller one"
+            )
         raise ValueError(
             f"antialias at a scale of {axis.up}/{axis.down} stretches the kernel over "
             f"{taps} pixels of an axis that has {axis.in_size}; ask for a larger "
@@ -242,7 +247,6 @@ def resized_axes(
             out_size = sizes[i]
         start = where.start(up, down)
         axis = Axis(in_size, out_size, up, down, width, antialias, start)
-        if antialias:
-            _check_stretched(axis)
+        _check_covered(axis)
         axes.append(axis)
     return tuple(axes)

@@ -77,6 +77,10 @@ def _text(scale: Fraction) -> str:
 def _way_out(scale: Any) -> str:
     """What to write instead of something that holds numbers."""
     if isinstance(scale, str):
+        try:
+            Fraction(scale)
+        except (ValueError, ZeroDivisionError):
+            return ""
         return f"; for instance Fraction({scale!r}) makes a number of it"
     if hasattr(scale, "tolist"):
         return "; pass scale.tolist(), or learn it as a LearnableScale of a layer"

@@ -46,13 +46,28 @@ def as_sizes(size: Any, ndim: int, name: str = "size") -> tuple[int, ...]:
     return tuple(as_whole(value, name) for value in per_axis(size, ndim, name))
 
 
-def check_floating(value: Any, name: str) -> None:
-    """Raise TypeError unless the value is a tensor of real floating-point numbers."""
+def check_dense(value: Any, name: str) -> None:
+    """Raise TypeError unless the value is a tensor that has all of its numbers."""
     if not isinstance(value, Tensor):
         raise TypeError(
             f"{name} must be a tensor, got {type(value).__name__}; convert it first, "
             "for instance with torch.as_tensor"
         )
+    if value.is_nested:
+        raise TypeError(
+            f"{name} must be a dense tensor, got a nested one; call once for each of "
+            f"{name}.unbind()"
+        )
+    if value.layout is not torch.strided:
+        raise TypeError(
+            f"{name} must be a dense tensor, got one of layout {value.layout}; convert "
+            "it first with .to_dense()"
+        )
+
+
+def check_floating(value: Any, name: str) -> None:
+    """Raise TypeError unless the value is a tensor of real floating-point numbers."""
+    check_dense(value, name)
     if not value.is_floating_point():
         raise TypeError(
             f"{name} must be a floating-point tensor, got {value.dtype}; convert it "

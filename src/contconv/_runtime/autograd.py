@@ -1,5 +1,6 @@
 """Tracing and transforms: whether a compiler, functorch or forward mode looks on."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TypeVar
@@ -45,6 +46,14 @@ def gradients_of(
     with torch.enable_grad():
         out = function(*inputs)
     return differentiable_gradients(out, inputs, wanted, gradient)
+
+
+def clamped(value: Tensor, least: float, most: float = math.inf) -> Tensor:
+    """The value within bounds; on a bound, its gradient goes on as within them.
+
+    That of `Tensor.clamp` does so up to PyTorch 2.14, and is 0 there in 2.15.
+    """
+    return torch.where(value < least, least, torch.where(value > most, most, value))
 
 
 def is_batched(gradient: Tensor) -> bool:

@@ -7,7 +7,8 @@ from math import prod
 import torch
 
 from contconv._runtime.autograd import has_symbolic_sizes
-from contconv._runtime.text import readable
+from contconv._runtime.numberless import has_numbers
+from contconv._runtime.text import readable, whole_text
 
 
 def check_fits(
@@ -44,6 +45,24 @@ def shortage(
         f"{readable(total)} in all; ask for a smaller scale or size, or pass the "
         "image in parts"
     )
+
+
+def check_parameters(shape: Sequence[int], like: torch.Tensor, what: str) -> None:
+    """Raise ValueError if a parameter exceeds all memory, or cannot be counted.
+
+    Args:
+        shape: That of the parameter.
+        like: Any tensor of its dtype and device.
+        what: What it belongs to, and is large with.
+    """
+    total = total_memory(like.device) if has_numbers(like) else None
+    size, most = prod(shape) * like.element_size(), total or 2**63 - 1
+    if size > most:
+        where = f"{like.device.type} has" if total is not None else "a tensor may have"
+        raise ValueError(
+            f"a head of {' x '.join(map(whole_text, shape))} numbers needs "
+            f"{readable(size)}, but {where} {readable(most)} in all; {what}"
+        )
 
 
 def total_memory(device: torch.device) -> int | None:

@@ -91,8 +91,8 @@ def _fastest(problem: Problem) -> tuple[Engine, Cost]:
 
 @constant_in_graphs
 def _fused_fails(
-    device: str, dtype: torch.dtype, separable: bool, learns: bool
+    device: str, dtype: torch.dtype, separable: bool, learns: bool, grouped: bool
 ) -> bool:
     """Whether the fused engine fails on a device: it has run on none of ours."""
-    kind = trial.Kind(device, dtype, separable, learns)
+    kind = trial.Kind(device, dtype, separable, learns, grouped)
     return trial.failure("fused", fused_engine, kind) is not None

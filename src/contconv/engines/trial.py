@@ -7,7 +7,7 @@ and kind of problem, before ``engine="auto"`` takes it.
 import warnings
 from copy import deepcopy
 from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,7 +21,8 @@ from contconv.kernels import CosineKernel, MLPKernel
 from contconv.kernels.base import is_separable
 
 # Of the reference's own error in the same dtype; and of its rounding, where that is 0.
-_ALLOWED, _ALLOWED_ROUNDINGS = 4, 64
+# In bfloat16, 64 of them would be half of the largest number.
+_ALLOWED, _ALLOWED_ROUNDINGS, _OF_16_BITS = 4, 64, 6
 
 _CHANNELS, _SHAPE, _SCALE = 16, (9, 10), 0.7391
 
@@ -33,6 +34,7 @@ class Kind(NamedTuple):
     dtype: torch.dtype
     separable: bool
     learns: bool
+    grouped: bool = False
 
 
 _failures: dict[tuple[str, Kind], str | None] = {}
@@ -44,7 +46,8 @@ def kind_of(problem: Problem) -> Kind:
     separable = is_separable(problem.kernel)
     separable = separable and isinstance(problem.grid, AxisGrid)
     image = problem.image
-    return Kind(str(image.device), image.dtype, separable, problem.learns)
+    grouped = problem.groups > 1
+    return Kind(str(image.device), image.dtype, separable, problem.learns, grouped)
 
 
 def known_failure(name: str, problem: Problem) -> str | None:
@@ -95,12 +98,13 @@ def _tried(engine: Engine, kind: Kind) -> str | None:
 
 
 def _problem(kind: Kind, device: torch.device) -> Problem:
-    options = {"dtype": kind.dtype, "device": device}
+    options: dict[str, Any] = {"dtype": kind.dtype, "device": device}
     kernel_type = CosineKernel if kind.separable else MLPKernel
-    kernel = kernel_type(_CHANNELS, _CHANNELS, (3, 3), **options)
+    groups = 2 if kind.grouped else 1
+    kernel = kernel_type(_CHANNELS, _CHANNELS, (3, 3), groups=groups, **options)
     image = torch.randn(2, _CHANNELS, *_SHAPE, **options, requires_grad=kind.learns)
     axes = resized_axes(_SHAPE, (3, 3), as_ratios(_SCALE, 2), None)
-    return Problem(image, kernel, AxisGrid(axes, "zeros"), 1)
+    return Problem(image, kernel, AxisGrid(axes, "zeros"), groups)
 
 
 def _disagreement(engine: Engine, problem: Problem) -> str | None:
@@ -112,11 +116,12 @@ def _disagreement(engine: Engine, problem: Problem) -> str | None:
     )
     expected = _results(reference, exact)
     own, found = _results(reference, problem), _results(engine, problem)
-    eps = torch.finfo(problem.image.dtype).eps
+    kind = torch.finfo(problem.image.dtype)
+    roundings = (_OF_16_BITS if kind.bits == 16 else _ALLOWED_ROUNDINGS) * kind.eps
     for what, value in expected.items():
         size = value.abs().max().item()
         allowed = _ALLOWED * _distance(own[what], value)
-        allowed += _ALLOWED_ROUNDINGS * eps * size
+        allowed += roundings * size
         distance = _distance(found[what], value)
         if not distance <= allowed:
             return f"the {what} is off by {distance:.3g}, its largest being {size:.3g}"
@@ -132,7 +137,7 @@ def _results(engine: Engine, problem: Problem) -> dict[str, Tensor]:
     out = engine.apply(problem)
     results = {"output": out.detach()}
     if problem.learns:
-        leaves = {"image": problem.image, "head": problem.kernel.head}
+        leaves = {"image": problem.image, **dict(problem.kernel.named_parameters())}
         probe = torch.linspace(-1, 1, out.numel(), dtype=out.dtype, device=out.device)
         found = torch.autograd.grad(out, list(leaves.values()), probe.view(out.shape))
         names = (f"gradient to the {name}" for name in leaves)

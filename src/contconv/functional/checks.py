@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, fx
 
-from contconv._runtime.arguments import as_whole
+from contconv._runtime.arguments import as_whole, check_dense
 from contconv._runtime.autocast import autocast_dtype, no_autocast
 from contconv._runtime.autograd import is_transformed
 from contconv.kernels import ContinuousKernel
@@ -22,21 +22,7 @@ def as_kernel(kernel: Any, input: Any) -> ContinuousKernel:
             "torch.fx traces layers, not contconv's functions: call one in a module of "
             "your own that the tracer takes for a leaf, or torch.fx.wrap its name"
         )
-    if not isinstance(input, Tensor):
-        raise TypeError(
-            f"input must be a tensor, got {type(input).__name__}; convert it first, "
-            "for instance with torch.as_tensor"
-        )
-    if input.is_nested:
-        raise TypeError(
-            "input must be a dense tensor, got a nested one; call once for each of "
-            "input.unbind()"
-        )
-    if input.layout is not torch.strided:
-        raise TypeError(
-            f"input must be a dense tensor, got one of layout {input.layout}; convert "
-            "it first with .to_dense()"
-        )
+    check_dense(input, "input")
     if isinstance(kernel, str):
         if not 3 <= input.ndim <= 5:
             raise ValueError(
@@ -75,6 +61,7 @@ def check_kernel(kernel: ContinuousKernel) -> None:
             f"groups, rank], got {got}; set it in the __init__ of "
             f"{type(kernel).__name__}, for instance to an nn.Parameter"
         )
+    check_dense(head, "kernel.head")
     if not (_is_ours(kernel) or head.is_meta or is_transformed()):
         seen = (tuple(head.shape), head.dtype)
         if _looked_at.get(kernel) != seen:
@@ -190,6 +177,7 @@ def _check_floating(value: Any, name: str, device: torch.device) -> None:
     if not isinstance(value, Tensor) or not value.is_floating_point():
         kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
         raise TypeError(f"{name} must be a floating-point tensor, got {kind}")
+    check_dense(value, name)
     if value.device != device:
         raise ValueError(
             f"input is on {device}, but {name} on {value.device}; "

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from contconv._runtime.arguments import as_whole
+from contconv._runtime.autograd import clamped
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.kernels.base import ContinuousKernel, SeparableKernel, as_support
 
@@ -73,7 +74,7 @@ class LinearKernel(ClassicalKernel, SeparableKernel):
         self, distance: Float[Tensor, "*batch"], axis: int
     ) -> Float[Tensor, "*batch rank"]:
         """``1 - |d|``."""
-        return (1 - distance.abs()).clamp(min=0)[..., None]
+        return clamped(1 - distance.abs(), 0)[..., None]
 
     def axis_constants(self, axis: int) -> Hashable:
         """Nothing but the kind of kernel."""

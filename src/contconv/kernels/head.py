@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from contconv._runtime.arguments import as_whole
+from contconv._runtime.memory import check_parameters
 from contconv._runtime.numberless import has_numbers
 from contconv._runtime.text import times
-from contconv.kernels.base import ContinuousKernel, is_separable
+from contconv.kernels.base import ContinuousKernel, SeparableKernel, is_separable
 from contconv.kernels.orthonormal_cosines import cosines
 
 # What nn.Conv2d does by default: kaiming_uniform with a = sqrt(5).
@@ -53,6 +54,8 @@ def new_head(
     if dtype is not None and not dtype.is_floating_point:
         raise TypeError(f"dtype must be a floating-point type, got {dtype}")
     shape = (out_channels, in_channels // groups, rank)
+    none = torch.empty(0, device=device, dtype=dtype)
+    check_parameters(shape, none, "make the kernel smaller, or take fewer channels")
     return nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
 
 
@@ -101,6 +104,7 @@ def initialise_head(kernel: ContinuousKernel, gain: float = DEFAULT_GAIN) -> Non
         for axis, width in enumerate(kernel.kernel_size):
             check_fit(kernel, (width,), width)
             points = support_points((width,), head.device)
+            _check_rank(kernel, points, axis)
             basis = kernel.axis_basis(points[:, 0], axis)
             fits.append(_fit(basis, _random_functions(points, (width,))))
     else:
@@ -134,6 +138,17 @@ def check_fit(
             f"{type(kernel).__name__}: {functions} functions would take too long to "
             "fit; make it smaller, or take another kernel: CosineKernel may have 1000 "
             "pixels an axis, SplineKernel any number"
+        )
+
+
+def _check_rank(kernel: SeparableKernel, points: Tensor, axis: int) -> None:
+    """Raise ValueError where an axis has too many functions to be fitted."""
+    rank = kernel.axis_basis(points[:1, 0], axis).shape[-1]
+    if rank * max(rank, len(points)) > _MOST_FITTED:
+        raise ValueError(
+            f"{type(kernel).__name__} has {rank} functions on axis {axis} of "
+            f"kernel_size {times(kernel.kernel_size)}, which would take too long to "
+            "fit; take fewer, such as one for each pixel"
         )
 
 

@@ -35,6 +35,8 @@ class ContinuousConv(nn.Module):
     """
 
     ndim: ClassVar[int]
+    # Scale and size, for `using_scales` to put back: one for each that has begun.
+    _before: tuple[list[Any], ...] = ()
 
     @no_type_check
     def __init__(

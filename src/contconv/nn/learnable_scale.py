@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from contconv._grid.placement import Placement, Placements
 from contconv._grid.ratio import Scale, as_ratio, as_ratios
+from contconv._runtime.autograd import clamped
 from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
 
@@ -148,7 +149,7 @@ class LearnableScale(nn.Module):
         Raises:
             ValueError: If that is far more than an image of this shape has pixels.
         """
-        stretch = (1 / self.per_axis(len(in_shape))).clamp(min=1)
+        stretch = clamped(1 / self.per_axis(len(in_shape)), 1)
         pairs = zip(stretch.detach().tolist(), in_shape, strict=True)
         for i, (times, size) in enumerate(pairs):
             if times > max(_MOST_STRETCH, 8 * size):

@@ -58,7 +58,8 @@ def using_scales(
 
     A layer with a size of its own keeps it: the grid has the new scale and the old
     number of samples, centred. So the last layer lands on the same shape at every
-    scale. The old scales come back at the end, also after an error. Other threads that
+    scale. The old scales come back at the end, also after an error; where several
+    blocks overlap, as in generators, after the last of them. Other threads that
     run the same network see the new ones.
 
     Branches that meet again, as the two of a residual block, need scales that give both
@@ -103,7 +104,7 @@ def using_scales(
     """
     layers = continuous_layers(model)
     scales = _new_scales(model, sequence, factor)
-    before = [(layer._ratios, layer.size) for layer in layers]
+    before = [_opened(layer) for layer in layers]
     try:
         for layer, scale in zip(layers, scales, strict=True):
             layer.scale = scale
@@ -115,8 +116,29 @@ def using_scales(
             error.add_note(_note(model, before))
         raise
     finally:
-        for layer, (ratios, own) in zip(layers, before, strict=True):
-            layer._ratios, layer.size = ratios, own
+        for layer, own in zip(layers, before, strict=True):
+            _close(layer, own)
+
+
+def _opened(layer: ContinuousConv) -> list[Any]:
+    """What a layer has at the beginning of a while, to be put back at its end."""
+    own = [layer._ratios, layer._size]
+    layer._before = (*layer._before, own)
+    return own
+
+
+def _close(layer: ContinuousConv, own: list[Any]) -> None:
+    """End a while; of one that began earlier than others, what it began with.
+
+    It goes to the one after it, as generators and threads that take turns want it.
+    """
+    place = [one is own for one in layer._before].index(True)
+    earlier, later = layer._before[:place], layer._before[place + 1 :]
+    if later:
+        later[0][:] = own
+    else:
+        layer._ratios, layer._size = own
+    layer._before = (*earlier, *later)
 
 
 def _new_scales(model: nn.Module, sequence: Any, factor: Any) -> Sequence[Any]:
@@ -165,7 +187,7 @@ def _fits(name: str, pattern: Any) -> bool:
     return isinstance(pattern, str) and fnmatchcase(name, pattern)
 
 
-def _note(model: nn.Module, before: Sequence[tuple[Any, Any]]) -> str:
+def _note(model: nn.Module, before: Sequence[list[Any]]) -> str:
     """Which scales differ from those that the layers had."""
     changes = [
         f"{name or 'the layer'} {_text(ratios)} -> {_text(layer._ratios)}"

@@ -1,6 +1,7 @@
 """Samples of an image at any places, some output pixels at a time."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,6 +11,7 @@ from torch.utils.checkpoint import checkpoint
 from contconv._runtime.autograd import has_symbolic_sizes, has_values
 from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float
+from contconv._runtime.text import times
 from contconv.functional.warp.footprint import Footprints
 from contconv.functional.warp.sampler import Sampler
 
@@ -18,6 +20,9 @@ _CHUNK_ELEMENTS = 2**18
 
 # Neighbors of all output pixels together: minutes, on one core.
 _MAX_ELEMENTS = 2**31
+
+# How many times as many pixels as the image a kernel may cover before that counts.
+_REPEATS = 16
 
 
 class Chunk(NamedTuple):
@@ -135,6 +140,20 @@ def _counts(
 
 def _taps(reach: Tensor) -> Tensor:
     return (2 * reach).floor().long() + 1
+
+
+def check_kernel(
+    kernel_size: Sequence[int], in_shape: Sequence[int], size: Sequence[int]
+) -> None:
+    """Raise ValueError if a kernel covers absurdly many pixels, most outside."""
+    if has_symbolic_sizes():
+        return  # a comparison would tie the graph to some sizes
+    taps = math.prod(kernel_size)
+    if taps > _REPEATS * math.prod(in_shape) and taps * math.prod(size) > _MAX_ELEMENTS:
+        raise ValueError(
+            f"the kernel covers {times(kernel_size)} pixels for each of {times(size)}, "
+            f"but the image has {times(in_shape)}; take a smaller one"
+        )
 
 
 def check_stretch(reach: Float[Tensor, "p 2"], seen: Tensor) -> None:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from contconv._runtime.autograd import clamped
 from contconv._runtime.shapes import Float
 
 
@@ -54,7 +55,7 @@ def _footprints(
     # all that follows is 0 there.
     radius = torch.where(square > 0, square, 1.0).sqrt() * (square > 0)
     long, short = mean + radius, mean - radius
-    most, least = (value.clamp(1, longest**2) for value in (long, short))
+    most, least = (clamped(value, 1, longest**2) for value in (long, short))
     gap = torch.where(radius > 0, 2 * radius, 1.0)
     whole = (short >= 1) & (long <= longest**2)
     part = torch.where(whole, 1.0, (most - least) / gap)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from contconv._runtime.arguments import as_sizes
+from contconv._runtime.arguments import as_sizes, check_dense
 from contconv._runtime.autograd import has_values
 from contconv._runtime.shapes import Float, no_type_check
 
@@ -23,6 +23,7 @@ def as_maps(transform: Any, image: Tensor) -> Tensor:
         got = transform.dtype if isinstance(transform, Tensor) else type(transform)
         name = got.__name__ if isinstance(got, type) else got
         raise TypeError(f"transform must be a floating-point tensor, got {name}")
+    check_dense(transform, "transform")
     if transform.device != image.device:
         raise ValueError(
             f"input is on {image.device}, but transform on {transform.device}; "

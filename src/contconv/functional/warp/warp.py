@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from contconv._grid.padding import check_padding_mode
+from contconv._runtime.arguments import check_dense
 from contconv._runtime.autocast import no_autocast
 from contconv._runtime.autograd import has_values
 from contconv._runtime.memory import check_fits
 from contconv._runtime.memory_format import like_layout
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.functional.checks import as_kernel, check_input
-from contconv.functional.warp.chunks import sampled
+from contconv.functional.warp.chunks import check_kernel, sampled
 from contconv.functional.warp.footprint import footprints
 from contconv.functional.warp.in_library import suits_library, warped_in_library
 from contconv.functional.warp.sampler import Sampler
@@ -166,6 +167,7 @@ def _one(
 
 def _as_kernel(kernel: Any, input: Any) -> ContinuousKernel:
     if isinstance(kernel, str) and isinstance(input, Tensor):
+        check_dense(input, "input")
         return classical_kernel(kernel, 2)
     found = as_kernel(kernel, input)
     if found.ndim != 2:
@@ -181,6 +183,7 @@ def _check_memory(
 ) -> None:
     channels = image.shape[1] if kernel.is_shared else kernel.head.shape[0]
     shape = (len(image), channels, *size)
+    check_kernel(kernel.kernel_size, image.shape[2:], size)
     # Positions, the choice of them, and the ways in which kernels are stretched.
     extra = size[0] * size[1] * 16 * maps.element_size()
     check_fits(shape, image.element_size(), extra, image.device)

@@ -37,6 +37,8 @@ def load(
         >>> superres.load()(torch.rand(1, 3, 12, 10), scale=2.7).shape
         torch.Size([1, 3, 33, 27])
     """
+    if weights == "":
+        raise WeightsError(f"weights must be one of {[*SHIPPED]} or a file, got ''")
     known = SHIPPED.get(weights) if isinstance(weights, str) else None
     path = Path(weights) if known is None else known
     arguments, tensors = network_file.read(path, SuperResolutionNet.__name__)

@@ -1,6 +1,7 @@
 """Scales that are parameters: the fixed grid as oracle, gradients, a scale found."""
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
 import torch
@@ -167,7 +168,8 @@ def test_the_engines_agree_on_a_stretched_kernel():
 @pytest.mark.parametrize("scale", [(0.61, 1.37), (0.33, 0.48)])
 def test_float32_is_float64(scale, antialias, mode):
     """Axis by axis where the library runs: output, and the gradients to everything."""
-    options = {"kernel": "spline", "antialias": antialias, "padding_mode": mode}
+    options: dict[str, Any] = {"kernel": "spline", "padding_mode": mode}
+    options["antialias"] = antialias
     layer = ContinuousConv2d(3, 4, 5, scale=LearnableScale(scale), **options)
     image, found = torch.randn(2, 3, 17, 23), []
     for dtype in (torch.float32, torch.float64):
@@ -182,7 +184,7 @@ def test_float32_is_float64(scale, antialias, mode):
 
 def test_a_nan_stays_where_the_kernel_is():
     """Also one on the border, which stands for the pixels outside."""
-    options = {"kernel": "spline", "padding_mode": "zeros"}
+    options: dict[str, Any] = {"kernel": "spline", "padding_mode": "zeros"}
     own = LearnableScale((0.71, 1.33))
     layer = ContinuousConv2d(2, 3, 5, scale=own, **options)
     image = torch.randn(1, 2, 12, 14)

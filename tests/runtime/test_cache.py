@@ -199,12 +199,12 @@ def test_a_random_parametrization_leaves_nothing_behind():
     assert_right(kernel.eval(), image, "periodic")
 
 
-@pytest.mark.parametrize("engine", ["separable", "factored"])
-def test_is_kept_and_found(engine, kept):
+def test_is_kept_and_found(kept):
     image = torch.rand(1, 2, 9, 9)
     counts = []
     for scale in (1.3, 1.3, 1.4):
-        continuous_conv(image, CosineKernel(2, 2, (3, 3)), scale=scale, engine=engine)
+        kernel = CosineKernel(2, 2, (3, 3))
+        continuous_conv(image, kernel, scale=scale, engine="factored")
         counts.append(len(kept.entries))
     assert 1 <= counts[0] == counts[1] < counts[2]
 

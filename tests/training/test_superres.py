@@ -150,6 +150,8 @@ def test_it_learns():
     assert history[1]["psnr"] > 35
 
 
+# On a machine with one core.
+@pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 def test_workers_make_the_same():
     histories = []
     for workers in (0, 2):

@@ -90,7 +90,7 @@ class PointGrid:
     # How many times as wide the kernel is, per axis: antialias of a scale that learns.
     stretch: Float[Tensor, " ndim"] | None = None
     # Where the points are the product of positions along each axis: these.
-    positions: tuple[Float[Tensor, " out"], ...] | None = None
+    positions: tuple[Float[Tensor, " _"], ...] | None = None
 
     @property
     def out_shape(self) -> tuple[int, ...]:

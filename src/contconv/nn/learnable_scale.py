@@ -129,7 +129,7 @@ class LearnableScale(nn.Module):
         in_shape: Sequence[int],
         size: Sequence[int] | None,
         placements: Placements | None = None,
-    ) -> tuple[Float[Tensor, " out"], ...]:
+    ) -> tuple[Float[Tensor, " _"], ...]:
         """Where the output pixels fall along each axis, with the same arguments."""
         axes = len(in_shape)
         if placements is None:

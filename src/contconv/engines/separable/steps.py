@@ -42,15 +42,19 @@ def run_steps(
 
 def _mixed(data: Tensor, head: Tensor, early: Sequence[int]) -> Tensor:
     """The channels mixed: the basis of early axes is spent, that of others gained."""
-    ndim, (groups, outputs, inputs) = head.ndim - 3, head.shape[:3]
-    g, i, o = 1, 2, 3
-    pixels = list(range(4, 4 + ndim))
-    ranks = list(range(4 + ndim, 4 + 2 * ndim))
-    late = [rank for axis, rank in enumerate(ranks) if axis not in early]
+    ndim, (groups, _, inputs) = head.ndim - 3, head.shape[:3]
+    n, g, i, o, *rest = range(4 + 2 * ndim)
+    pixels, ranks = rest[:ndim], rest[ndim:]
+    held = [rank for axis, rank in enumerate(ranks) if axis in early]
+    gained = [rank for rank in ranks if rank not in held]
+    one = [slice(None) if axis in early else 0 for axis in range(ndim)]
+    data = data[(..., *one)].unflatten(1, (groups, inputs))
     out = torch.einsum(
-        *(data.unflatten(1, (groups, inputs)), [0, g, i, *pixels, *ranks]),
+        *(data, [n, g, i, *pixels, *held]),
         *(head, [g, o, i, *ranks]),
-        [0, g, o, *pixels, *late],
+        [n, g, o, *pixels, *gained],
     )
-    left = [1 if axis in early else head.shape[3 + axis] for axis in range(ndim)]
-    return out.reshape(len(data), groups * outputs, *data.shape[2 : 2 + ndim], *left)
+    # Of one function again, where the basis is spent.
+    for axis in sorted(early):
+        out = out.unsqueeze(3 + ndim + axis)
+    return out.flatten(1, 2)

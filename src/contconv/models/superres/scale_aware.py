@@ -63,7 +63,13 @@ class ScaleAwareKernel(nn.Module):
     ) -> tuple[SeparableKernel, Float[Tensor, " o"]]:
         """The kernel and the bias at a scale."""
         head = self.kernel.head
-        pixel = head.new_tensor([down / up for up, down in ratios])
+        # Divided as tensors: of a quotient of symbols, an export keeps only its value.
+        kind: dict[str, Any] = {"dtype": torch.float64, "device": "cpu"}
+        up, down = (
+            torch.stack([torch.scalar_tensor(one, **kind) for one in each])
+            for each in zip(*ratios, strict=True)
+        )
+        pixel = (down / up).to(head)
         if not self.aware:
             pixel = torch.ones_like(pixel)
         functions, outputs, bias = self.factors(pixel).split(self._counts)

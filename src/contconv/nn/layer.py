@@ -25,7 +25,7 @@ from contconv.kernels.head import check_channels
 from contconv.kernels.names import learned_kernel
 from contconv.nn.checks import check_layer_kernel
 from contconv.nn.coverage import warn_if_few
-from contconv.nn.learnable_scale import LearnableScale
+from contconv.nn.learnable_scale import LearnableScale, axis_positions
 
 
 class ContinuousConv(nn.Module):
@@ -177,8 +177,8 @@ class ContinuousConv(nn.Module):
             scale, size = self._ratios, self._size
             if scale is None and self.learnable_scale is not None:
                 in_shape = input.shape[-self.ndim :]
-                given = (in_shape, size, self.placements)
-                positions, size = self.learnable_scale.positions(*given), None
+                given = (self.learnable_scale, in_shape, size, self.placements)
+                positions, size = axis_positions(*given), None
                 points = torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
                 if self.antialias:
                     stretch = self.learnable_scale.stretch(in_shape)

@@ -121,27 +121,8 @@ class LearnableScale(nn.Module):
             size: Output pixels, for each axis; as many as the scale gives unless given.
             placements: How the grid lies, unless it is centred.
         """
-        positions = self.positions(in_shape, size, placements)
+        positions = axis_positions(self, in_shape, size, placements)
         return torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
-
-    def positions(
-        self,
-        in_shape: Sequence[int],
-        size: Sequence[int] | None,
-        placements: Placements | None = None,
-    ) -> tuple[Float[Tensor, " _"], ...]:
-        """Where the output pixels fall along each axis, with the same arguments."""
-        axes = len(in_shape)
-        if placements is None:
-            placements = (Placement(),) * axes
-        if size is None:
-            triples = zip(placements, in_shape, self.ratios(axes), strict=True)
-            size = [p.size(pixels, *s.as_integer_ratio()) for p, pixels, s in triples]
-        scales = self.per_axis(axes)
-        return tuple(
-            _positions(scales[i], in_shape[i], size[i], placements[i])
-            for i in range(axes)
-        )
 
     def stretch(self, in_shape: Sequence[int]) -> Float[Tensor, " axes"]:
         """How many times as wide antialias makes the kernel, for each axis.
@@ -175,6 +156,25 @@ class LearnableScale(nn.Module):
         if not has_numbers(self.log):
             return ""
         return ", ".join(f"{value:.4g}" for value in self().tolist())
+
+
+def axis_positions(
+    learned: LearnableScale,
+    in_shape: Sequence[int],
+    size: Sequence[int] | None,
+    placements: Placements | None = None,
+) -> tuple[Float[Tensor, " _"], ...]:
+    """Where the output pixels fall along each axis, as `LearnableScale.points` says."""
+    axes = len(in_shape)
+    if placements is None:
+        placements = (Placement(),) * axes
+    if size is None:
+        triples = zip(placements, in_shape, learned.ratios(axes), strict=True)
+        size = [p.size(pixels, *s.as_integer_ratio()) for p, pixels, s in triples]
+    scales = learned.per_axis(axes)
+    return tuple(
+        _positions(scales[i], in_shape[i], size[i], placements[i]) for i in range(axes)
+    )
 
 
 def _positions(scale: Tensor, in_size: int, out_size: int, where: Placement) -> Tensor:

@@ -118,6 +118,13 @@ class Demo:
         file = {"name": name, "mimeType": kind, "buffer": data}
         self.page.set_input_files("#file", file)
 
+    def shown(self, width: int) -> None:
+        """Wait for a picture of so many columns."""
+        self.page.wait_for_function(
+            "(width) => document.getElementById('width').min === String(width)",
+            arg=width,
+        )
+
     def finished(self) -> str:
         """Wait for the end of an enlargement; what the page says of it."""
         self.page.wait_for_function(

@@ -48,7 +48,7 @@ def test_equals_python_at_any_size_and_keeps_the_features(demo: Demo):
     """Two parts, so a seam in the middle; ties at 3; odd and unequal sizes."""
     pixels = data.astronaut()[40:365, 60:497]
     demo.give("face.png", png(pixels))
-    demo.page.wait_for_function("document.getElementById('width').min === '437'")
+    demo.shown(437)
     for i, size in enumerate([(877, 1179), (975, 1311), (487, 655), (331, 1001)]):
         said = demo.enlarged(*size)
         network, cubic = expected(pixels, size)
@@ -62,7 +62,7 @@ def test_a_small_picture_and_the_download(demo: Demo):
     """Smaller than the kernel's support; the file is what the page shows."""
     pixels = data.coffee()[100:103, 200:205].copy()
     demo.give("tiny.png", png(pixels))
-    demo.page.wait_for_function("document.getElementById('width').min === '5'")
+    demo.shown(5)
     demo.enlarged(11, 37)
     network, _ = expected(pixels, (11, 37))
     assert difference(demo.pixels("network"), network) <= 1
@@ -138,7 +138,7 @@ def test_bad_files_get_a_sentence(demo: Demo, name: str, content: Any, sentence:
 
 def test_cancel_leaves_a_page_that_goes_on(demo: Demo):
     demo.give("face.png", png(data.astronaut()[:300, :400]))
-    demo.page.wait_for_function("document.getElementById('width').min === '400'")
+    demo.shown(400)
     demo.page.click("#cancel")
     demo.page.wait_for_function(
         "document.getElementById('status').textContent.startsWith('Cancelled')"

@@ -52,7 +52,7 @@ def enlarged_right(demo: Demo, said: str) -> None:
     )
     pixels = data.coffee()[100:124, 200:220].copy()
     demo.give("small.png", png(pixels))
-    demo.page.wait_for_function("document.getElementById('width').min === '20'")
+    demo.shown(20)
     demo.enlarged(65, 31)
     network, cubic = expected(pixels, (65, 31))
     assert difference(demo.pixels("network"), network) <= 1

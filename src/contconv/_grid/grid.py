@@ -144,6 +144,13 @@ class PointGrid:
         return [math.ceil(float(width * times)) + 1 for width, times in pairs]
 
 
+def points_of(
+    positions: Sequence[Float[Tensor, " _"]],
+) -> Float[Tensor, "*out ndim"]:
+    """The points that are the product of positions along each axis."""
+    return torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
+
+
 Grid: TypeAlias = AxisGrid | PointGrid
 
 

@@ -6,7 +6,7 @@ phase's distances, and Eq. 1 is ``F.conv`` with stride ``q``: the paper's own wa
 scales with few phases.
 """
 
-from itertools import product
+from collections.abc import Iterator
 from math import prod
 
 import torch
@@ -67,8 +67,7 @@ def apply(problem: Problem) -> Float[Tensor, "n o *out_shape"]:
         # Its convolutions are not vectorised there: 100 times slower than float32's.
         image = image.float()
     filters = _filters(problem).to(image.dtype)
-    phases = product(*(range(axis.phases) for axis in axes))
-    parts = [_phase(problem, image, filters[one], one) for one in phases]
+    parts = list(_phases(problem, image, filters))
     return _interleaved(torch.stack(parts), axes).to(problem.basis_dtype)
 
 
@@ -109,25 +108,42 @@ def _filters(problem: Problem) -> Float[Tensor, "*phases_o_i_taps"]:
     return values.movedim((-2, -1), (ndim, ndim + 1))
 
 
-def _phase(
+def _phases(
     problem: Problem,
-    image: Float[Tensor, "n c *in_shape"],
+    image: Float[Tensor, "n c *read"],
+    filters: Float[Tensor, "*phases_o_i_taps"],
+    reads: tuple[tuple[int, int], ...] = (),
+) -> Iterator[Float[Tensor, "n o *periods"]]:
+    """The outputs of every combination of phases, those of the last axis fastest.
+
+    Args:
+        problem: The convolution.
+        image: Its pixels, as the phases that are chosen read them.
+        filters: Of the axes whose phase is not chosen yet.
+        reads: Strides and zeros on either side, of the axes whose phase is.
+    """
+    axes, i = _axes(problem), len(reads)
+    if i == len(axes):
+        yield _convolved(problem, image, filters, *zip(*reads, strict=True))
+        return
+    for n in range(axes[i].phases):
+        mode, width = problem.grid.padding_mode, _window(axes[i], n)[1]
+        read, stride, padding = _read(image, 2 + i, axes[i], n, mode)
+        chosen = filters[n].narrow(i - len(axes), 0, width)
+        yield from _phases(problem, read, chosen, (*reads, (stride, padding)))
+
+
+def _convolved(
+    problem: Problem,
+    image: Float[Tensor, "n c *read"],
     weight: Float[Tensor, "o i *taps"],
-    phases: tuple[int, ...],
+    strides: tuple[int, ...],
+    paddings: tuple[int, ...],
 ) -> Float[Tensor, "n o *periods"]:
     """The outputs of one phase of each axis, by a strided convolution."""
-    axes, strides, paddings = _axes(problem), [], []
-    for i, (axis, n) in enumerate(zip(axes, phases, strict=True)):
-        mode = problem.grid.padding_mode
-        image, stride, padding = _read(image, 2 + i, axis, n, mode)
-        strides.append(stride)
-        paddings.append(padding)
-    widths = [slice(_window(axis, n)[1]) for axis, n in zip(axes, phases, strict=True)]
-    convolve, image = CONV[len(axes) - 1], like_layout(image, problem.image)
-    out = convolve(
-        *(image, weight[(..., *widths)], None, strides, paddings),
-        groups=problem.groups,
-    )
+    axes, image = _axes(problem), like_layout(image, problem.image)
+    convolve = CONV[len(axes) - 1]
+    out = convolve(image, weight, None, strides, paddings, groups=problem.groups)
     return out[(..., *[slice(_periods(axis)) for axis in axes])]
 
 

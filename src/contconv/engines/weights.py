@@ -32,6 +32,12 @@ class AxisWeights(NamedTuple):
         index = self.source[..., None].expand_as(self.values)
         return zeros.scatter_add(1, index, self.values)
 
+    def window(self, outputs: slice) -> "tuple[slice, AxisWeights]":
+        """The inputs that some outputs read, and the weights, counted from there."""
+        source, values = self.source[outputs], self.values[outputs]
+        low, high = (int(end) for end in source.aminmax())
+        return slice(low, high + 1), AxisWeights(source - low, values)
+
 
 def axis_weights(
     kernel: SeparableKernel,

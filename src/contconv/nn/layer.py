@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, fx, nn
 
-from contconv._grid.grid import Grid
+from contconv._grid.grid import Grid, points_of
 from contconv._grid.padding import check_padding_mode
 from contconv._grid.placement import Padding, as_argument, as_placements
 from contconv._grid.ratio import Scale, Size, as_ratios
@@ -179,7 +179,7 @@ class ContinuousConv(nn.Module):
                 in_shape = input.shape[-self.ndim :]
                 given = (self.learnable_scale, in_shape, size, self.placements)
                 positions, size = axis_positions(*given), None
-                points = torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
+                points = points_of(positions)
                 if self.antialias:
                     stretch = self.learnable_scale.stretch(in_shape)
         return as_call(

@@ -7,6 +7,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor, nn
 
+from contconv._grid.grid import points_of
 from contconv._grid.placement import Placement, Placements
 from contconv._grid.ratio import Scale, as_ratio, as_ratios
 from contconv._runtime.autograd import clamped
@@ -121,8 +122,7 @@ class LearnableScale(nn.Module):
             size: Output pixels, for each axis; as many as the scale gives unless given.
             placements: How the grid lies, unless it is centred.
         """
-        positions = axis_positions(self, in_shape, size, placements)
-        return torch.stack(torch.meshgrid(*positions, indexing="ij"), -1)
+        return points_of(axis_positions(self, in_shape, size, placements))
 
     def stretch(self, in_shape: Sequence[int]) -> Float[Tensor, " axes"]:
         """How many times as wide antialias makes the kernel, for each axis.

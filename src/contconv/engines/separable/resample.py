@@ -4,38 +4,21 @@ Data are ``[n, c, *pixels, *bases]``: an axis has a basis of its own at the end,
 function before the axis is resampled early and after it is resampled late.
 """
 
-from collections.abc import Iterator
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
-from contconv._runtime.shapes import Float, Int
+from contconv._runtime.shapes import Float
 from contconv.engines.weights import AxisWeights
 
 # Outputs in a band: fewer multiply by fewer zeros, more make larger products.
 BAND = 64
 
 
-class Weights(NamedTuple):
-    """The weights of the taps of each output, from one basis to another."""
+def by_taps(data: Tensor, axis: int, weights: AxisWeights, gains: bool) -> Tensor:
+    """The axis resampled: each output reads its taps, and nothing else.
 
-    source: Int[Tensor, "out taps"]
-    values: Float[Tensor, "out taps before after"]
-
-
-def gaining(axis: AxisWeights) -> Weights:
-    """From one function to a basis."""
-    return Weights(axis.source, axis.values[:, :, None])
-
-
-def spending(axis: AxisWeights) -> Weights:
-    """From a basis to one function."""
-    return Weights(axis.source, axis.values[..., None])
-
-
-def by_taps(data: Tensor, axis: int, weights: Weights) -> Tensor:
-    """The axis resampled: each output reads its taps, and nothing else."""
+    It gains its basis, or else spends it.
+    """
     at, rank, dims = _places(data, axis)
     tap, after = data.ndim, data.ndim + 1
     near = data.index_select(at, weights.source.flatten())
@@ -43,11 +26,12 @@ def by_taps(data: Tensor, axis: int, weights: Weights) -> Tensor:
     read, out = dims.copy(), dims.copy()
     read.insert(at + 1, tap)
     out[rank] = after
-    return torch.einsum(near, read, weights.values, [at, tap, rank, after], out)
+    values = _between(weights.values, gains)
+    return torch.einsum(near, read, values, [at, tap, rank, after], out)
 
 
-def by_bands(data: Tensor, axis: int, weights: Weights) -> Tensor:
-    """The axis resampled by products with dense matrices, which are mostly zeros.
+def by_bands(data: Tensor, axis: int, weights: AxisWeights, gains: bool) -> Tensor:
+    """`by_taps` by products with dense matrices, which are mostly zeros.
 
     Each is of consecutive outputs and of all inputs between the lowest and the highest
     that these read: larger products than tap by tap, which run several times as fast.
@@ -57,8 +41,11 @@ def by_bands(data: Tensor, axis: int, weights: Weights) -> Tensor:
     out = dims.copy()
     out[at], out[rank] = one, after
     bands = []
-    for low, high, matrix in _bands(weights):
-        near = data.narrow(at, low, high - low)
+    for start in range(0, len(weights.source), BAND):
+        inputs, band = weights.window(slice(start, start + BAND))
+        width = inputs.stop - inputs.start
+        near = data.narrow(at, inputs.start, width)
+        matrix = _between(band.dense(width), gains)
         bands.append(torch.einsum(near, dims, matrix, [one, at, rank, after], out))
     return torch.cat(bands, at)
 
@@ -68,13 +55,8 @@ def _places(data: Tensor, axis: int) -> tuple[int, int, list[int]]:
     return 2 + axis, 2 + (data.ndim - 2) // 2 + axis, list(range(data.ndim))
 
 
-def _bands(
-    weights: Weights,
-) -> Iterator[tuple[int, int, Float[Tensor, "out inputs before after"]]]:
-    """From which input up to which each band reads, and its matrix."""
-    parts = (one.split(BAND) for one in weights)
-    for source, values in zip(*parts, strict=True):
-        low, last = (int(end) for end in source.aminmax())
-        zeros = values.new_zeros(len(source), last + 1 - low, *values.shape[2:])
-        place = (source - low)[..., None, None].expand_as(values)
-        yield low, last + 1, zeros.scatter_add(1, place, values)
+def _between(
+    values: Float[Tensor, "out inputs rank"], gains: bool
+) -> Float[Tensor, "out inputs before after"]:
+    """The weights from one function to a basis, or back."""
+    return values[:, :, None] if gains else values[..., None]

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from contconv._runtime.shapes import Float
 from contconv.engines.separable.plan import HEAD
-from contconv.engines.separable.resample import by_bands, by_taps, gaining, spending
+from contconv.engines.separable.resample import by_bands, by_taps
 from contconv.engines.weights import AxisWeights
 
 
@@ -33,10 +33,10 @@ def run_steps(
     split = list(order).index(HEAD)
     data = image[(..., *[None] * len(axes))]
     for axis in order[:split]:
-        data = resample(data, axis, gaining(axes[axis]))
+        data = resample(data, axis, axes[axis], True)
     data = _mixed(data, head, order[:split])
     for axis in order[split + 1 :]:
-        data = resample(data, axis, spending(axes[axis]))
+        data = resample(data, axis, axes[axis], False)
     return data.flatten(1 + len(axes))
 
 

@@ -33,7 +33,7 @@ class WindowedConvolution:
     def parts(self, outputs: Sequence[slice]) -> list[AxisWindow]:
         """For each axis, these outputs."""
         pairs = zip(self.weights, outputs, strict=True)
-        return [_part(weights, wanted) for weights, wanted in pairs]
+        return [AxisWindow(wanted, *axis.window(wanted)) for axis, wanted in pairs]
 
     def apply(
         self, image: Float[Tensor, "n c *inputs"], parts: Sequence[AxisWindow]
@@ -46,9 +46,3 @@ class WindowedConvolution:
         """
         weights = [part.weights for part in parts]
         return run_steps(image, self.head, weights, self.order, exact=False)
-
-
-def _part(weights: AxisWeights, outputs: slice) -> AxisWindow:
-    source, values = weights.source[outputs], weights.values[outputs]
-    low, high = (int(end) for end in source.aminmax())
-    return AxisWindow(outputs, slice(low, high + 1), AxisWeights(source - low, values))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from contconv._grid.grid import points_of
 from contconv._runtime.arguments import as_sizes, check_dense
 from contconv._runtime.autograd import has_values
 from contconv._runtime.shapes import Float, no_type_check
@@ -87,7 +88,7 @@ class ProjectedPoints(NamedTuple):
 def pixels_of(size: tuple[int, int], like: Tensor) -> Float[Tensor, "h w 2"]:
     """The coordinates of all pixels of an image."""
     lines = [torch.arange(n, dtype=like.dtype, device=like.device) for n in size]
-    return torch.stack(torch.meshgrid(*lines, indexing="ij"), -1)
+    return points_of(lines)
 
 
 def places_of(

@@ -23,7 +23,6 @@ from contconv.models import BaselineNet, CCNet
 from experiments.shared import networks as _networks
 from experiments.shared import trainings
 from experiments.shared.trainings import Case
-from training.loop import Recipe
 
 NAMES = {
     "baseline": "nn.Conv2d",
@@ -35,21 +34,7 @@ NAMES = {
 # The paper's own pair, in percent.
 PAPER = {"baseline": 87.14, "cc": 87.81}
 
-RECIPE = Recipe(
-    batch_size=256,
-    optimizer="muon",
-    lr=0.12,
-    others_lr=0.02,
-    momentum=0.6,
-    unit_filters=True,
-    warmup=0.1,
-    weight_decay=0.0,
-    label_smoothing=0.1,
-    shift=2,
-    flips="alternating",
-    whiten=True,
-    test_mirrored=True,
-)
+RECIPE = replace(trainings.FAST, batch_size=256, warmup=0.1, label_smoothing=0.1)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ from experiments.shared import networks as _networks
 from experiments.shared import speed_networks, trainings
 from experiments.shared.speed_networks import SpeedNet
 from experiments.shared.trainings import Case
-from training.loop import Recipe
 
 NAMES = {
     "pooled": "max-pools",
@@ -39,22 +38,7 @@ HALVINGS = {
 PUBLISHED = 94.01
 AIM = 94.0
 
-RECIPE = Recipe(
-    epochs=8,
-    batch_size=500,
-    optimizer="muon",
-    lr=0.12,
-    others_lr=0.02,
-    momentum=0.6,
-    unit_filters=True,
-    warmup=0.05,
-    weight_decay=0.0,
-    label_smoothing=0.2,
-    shift=2,
-    flips="alternating",
-    whiten=True,
-    test_mirrored=True,
-)
+RECIPE = replace(trainings.FAST, batch_size=500, warmup=0.05, label_smoothing=0.2)
 
 
 @dataclass(frozen=True)

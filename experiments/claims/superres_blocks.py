@@ -12,7 +12,6 @@ enlarged by 2.7, the networks in turns; filters that were made of others are fol
 
 from dataclasses import asdict, dataclass, field
 from functools import partial
-from math import ceil
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -22,7 +21,6 @@ from rich.progress import track
 from safetensors.torch import load_file
 from torch import nn
 
-from benchmarks.contender import Contender
 from contconv.models import SuperResolutionNet
 from experiments.shared import calls as _calls
 from experiments.shared import enlargers as _enlargers
@@ -71,15 +69,12 @@ def run(config: Config) -> dict[str, Any]:
             "blocks": name,
             "set": part,
             "scales": list(scale),
-            **measured(partial(_enlarged, model), part, scale, pictures=count),
+            **measured(partial(_calls.enlarged, model), part, scale, pictures=count),
         }
         for part, count, scale in track(todo, "scales")
         for name, model in models.items()
     ]
-    makers = {name: partial(_call, model, config) for name, model in models.items()}
-    costs = _calls.costs(makers, config.rounds)
-    for name, model in models.items():
-        costs[name]["parameters"] = sum(p.numel() for p in model.parameters())
+    costs = _calls.enlarging(models, config.timed, config.timed_scale, config.rounds)
     return {"quality": quality, "costs": costs, "setting": asdict(config.setting)}
 
 
@@ -112,19 +107,6 @@ def trained(name: str, setting: Setting, photographs: Photographs) -> nn.Module:
     model = folded(model)
     model.load_state_dict(load_file(path))
     return model.eval()
-
-
-def _enlarged(
-    model: nn.Module, images: torch.Tensor, size: tuple[int, int]
-) -> torch.Tensor:
-    return model(images, size=size)
-
-
-def _call(model: nn.Module, config: Config) -> Contender:
-    """Enlarging one picture."""
-    side = ceil(config.timed * config.timed_scale)
-    image = torch.rand(1, 3, config.timed, config.timed)
-    return Contender(partial(_enlarged, model, size=(side, side)), image)
 
 
 def value(result: dict[str, Any], name: str, part: str, scale: float) -> float:

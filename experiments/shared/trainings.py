@@ -12,6 +12,20 @@ from training.images import ImageSets
 from training.loop import Recipe, fit
 from training.trainer import Trainer
 
+# What the fast trainings of today do.
+FAST = Recipe(
+    optimizer="muon",
+    lr=0.12,
+    others_lr=0.02,
+    momentum=0.6,
+    unit_filters=True,
+    weight_decay=0.0,
+    shift=2,
+    flips="alternating",
+    whiten=True,
+    test_mirrored=True,
+)
+
 Factory = Callable[[], torch.nn.Module]
 Case = tuple[Factory, Recipe]
 

@@ -32,7 +32,7 @@ ORDER = {
     "numerators": "Small numerators",
     "checkerboard": "Checkerboards",
     "superres": "Super-resolution",
-    "superres_blocks": "Super-resolution: blocks",
+    "superres_parts": "Super-resolution: other parts",
     "superres_crops": "Super-resolution: crops",
     "superres_shipped": "Super-resolution: what ships",
     "superres_inputs": "Super-resolution: JPEGs and text",

@@ -56,6 +56,14 @@ def test_lands_on_any_size(net, given, size):
     assert net(torch.rand(2, 3, 10, 13), **given).shape == (2, 3, *size)
 
 
+def test_several_sizes_of_one_encoding(net):
+    images = torch.rand(2, 3, 10, 13)
+    features = net.encode(images)
+    for given in ({"scale": 2}, {"scale": (1.1, 3.7)}, {"size": (33, 14)}):
+        made = net.decode(features, images, **given)
+        assert torch.equal(made, net(images, **given))
+
+
 def test_without_a_refinement_it_is_cubic_resizing(net):
     for parameter in net.refine[-1].parameters():
         parameter.zero_()

@@ -120,6 +120,8 @@ def test_bad_photographs(tmp_path):
         ),
         ({"beyond": 0.1, "largest": 60}, "largest must be at least 64"),
         ({"beyond": 0.1, "whole": True}, "beyond must be 0 where scales are whole"),
+        ({"targets": 2, "whole": True}, "targets must be 1 where scales are whole"),
+        ({"targets": 0}, "targets must be at least 1"),
         ({"drawn": 1}, "drawn must be at least 0 and below 1"),
         ({"ema": 1}, "ema must be at least 0 and below 1"),
         ({"fourier": -1}, "fourier must be finite and not negative"),

@@ -24,6 +24,7 @@ from training.superres.kept import kept
 from training.superres.photographs import Photographs
 from training.superres.reference import CubicError
 from training.superres.start import beginning
+from training.superres.trainer import Trainer
 
 
 def test_scales_beyond_the_highest():
@@ -37,6 +38,40 @@ def test_scales_beyond_the_highest():
         back = resize(low.float(), size=high.shape[2:])
         assert (back - high).abs()[..., 10:-10, 10:-10].max() < 2
     assert 4 < highest <= 6
+
+
+def test_several_targets_of_a_small_patch():
+    """The first at the highest scale or beyond, the others below; all show the same."""
+    recipe = small(scales=(1.0, 3.0), patch=20, beyond=0.3, largest=72, targets=3)
+    crops, seen = Crops(photographs(), recipe), []
+    for step in range(20):
+        low, first, *others = crops.batch(0, step, EVERY)
+        assert len(others) == 2
+        for high in (first, *others):
+            back = resize(low.float(), size=high.shape[2:])
+            edge = [pixels // 6 for pixels in high.shape[2:]]
+            inside = (..., slice(edge[0], -edge[0]), slice(edge[1], -edge[1]))
+            assert (back - high)[inside].abs().max() < 2
+            scales = [a / b for a, b in zip(high.shape[2:], low.shape[2:], strict=True)]
+            assert all(1 <= scale <= 6 for scale in scales)
+        assert min(first.shape[2:]) >= 3 * low.shape[2]
+        assert all(o.shape[2] <= first.shape[2] for o in others)
+        seen += [tuple(other.shape[2:]) for other in others]
+    assert len(set(seen)) > 30
+
+
+def test_the_loss_of_several_targets_is_their_mean():
+    """Encoded once or each by itself: the same loss, the same gradient."""
+    torch.manual_seed(0)
+    net, recipe = SuperResolutionNet(4, 1), small(targets=3, scales=(1.0, 2.0))
+    trainer = Trainer(net, photographs(), recipe, torch.device("cpu"))
+    low, *highs = (one.float() / 255 for one in trainer._pairs.crops.batch(0, 0, EVERY))
+    each = [(net(low, size=tuple(h.shape[2:])) - h).abs().mean() for h in highs]
+    expected = torch.stack(each).mean()
+    wanted = torch.autograd.grad(expected, list(net.parameters()))
+    assert trainer.step(0, 0).item() == pytest.approx(expected.item(), rel=1e-5)
+    for parameter, gradient in zip(net.parameters(), wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, atol=1e-6, rtol=1e-4)
 
 
 def test_text_and_line_art():
@@ -98,7 +133,11 @@ def test_the_average_is_tested_and_kept():
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"ema": 0.9, "balanced": True, "fourier": 0.1, "drawn": 0.3, "beyond": 0.2}],
+    [
+        {},
+        {"ema": 0.9, "balanced": True, "fourier": 0.1, "drawn": 0.3, "beyond": 0.2},
+        {"targets": 2, "degraded": 0.5},
+    ],
 )
 def test_resumes_bit_for_bit(tmp_path, monkeypatch, options):
     monkeypatch.setattr("training.superres.trainer.PAGES", 2)
@@ -141,7 +180,7 @@ def _stopping(net, step):
         if module.training and next(calls) == step:
             raise InterruptedError
 
-    return net.register_forward_hook(hook)
+    return net.encoder.register_forward_hook(hook)
 
 
 @pytest.mark.slow

@@ -5,7 +5,9 @@ attention without parameters, as SPAN has it; gates in place of ReLU; a kernel o
 for a quarter of the channels; filters that are a sum with the product of three while
 they learn, and one afterwards; and filters that are the mean over the eight turns. Or
 with its own blocks, and a continuous kernel of 12 cosines for each axis in place of 8.
-And, on the same encoder, a pixel shuffle by 4 whose output is resized by cubic.
+Or as it is, but learning from two targets in each step: small patches are made at a
+scale of 4, and enlarged by 4 and by a random scale, of one encoding. And, on the same
+encoder, a pixel shuffle by 4 whose output is resized by cubic.
 
 All learn from the same photographs with as many steps and the same seed, once: few
 steps, which favour what learns fast. The loss at each scale counts by what cubic
@@ -38,9 +40,9 @@ from training.superres.fit import fit
 from training.superres.photographs import Photographs
 from training.superres.recipe import Recipe
 
-PLAIN, FINER = "as it is", "12 cosines"
+PLAIN, TARGETS, FINER = "as it is", "two targets", "12 cosines"
 OTHERS = [name for name in BLOCKS if name != PLAIN]
-NAMES = (PLAIN, FINER, FIXED, *OTHERS)
+NAMES = (PLAIN, TARGETS, FINER, FIXED, *OTHERS)
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def network(name: str, setting: Setting) -> nn.Module:
     if name == FIXED:
         return Shuffle(channels, blocks, (4,))
     net = SuperResolutionNet(channels, blocks)
+    if name == TARGETS:
+        return net
     if name == FINER:
         refine = net.kernel.kernel.head.shape[0]
         net.kernel = ScaleAwareKernel(
@@ -117,6 +121,7 @@ def trained(name: str, setting: Setting, photographs: Photographs) -> nn.Module:
             held_out=setting.held_out,
             scales=(4.0, 4.0) if name == FIXED else (1.0, 4.0),
             whole=name == FIXED,
+            targets=2 if name == TARGETS else 1,
             balanced=True,
             fourier=1.0,
             ema=0.99,

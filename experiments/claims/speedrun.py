@@ -15,21 +15,14 @@ of them says nothing.
 """
 
 import statistics
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.measure import alternate
 from experiments.shared import networks as _networks
-from experiments.shared import speed_networks
-from experiments.shared.costs import multiply_adds
+from experiments.shared import speed_networks, trainings
 from experiments.shared.speed_networks import SpeedNet
-from training.images import ImageSets
-from training.loop import Recipe, fit
-from training.trainer import Trainer
+from experiments.shared.trainings import Case
 
 NAMES = {
     "pooled": "max-pools",
@@ -45,22 +38,7 @@ HALVINGS = {
 PUBLISHED = 94.01
 AIM = 94.0
 
-RECIPE = Recipe(
-    epochs=8,
-    batch_size=500,
-    optimizer="muon",
-    lr=0.12,
-    others_lr=0.02,
-    momentum=0.6,
-    unit_filters=True,
-    warmup=0.05,
-    weight_decay=0.0,
-    label_smoothing=0.2,
-    shift=2,
-    flips="alternating",
-    whiten=True,
-    test_mirrored=True,
-)
+RECIPE = replace(trainings.FAST, batch_size=500, warmup=0.05, label_smoothing=0.2)
 
 
 @dataclass(frozen=True)
@@ -82,9 +60,15 @@ QUICK = Config((8, 8, 8), (1, 1, 1), 1000, 100, 1, 2, 3)
 def run(config: Config) -> dict[str, Any]:
     """Train each with every seed, from where it was left; and time their steps."""
     sets = _networks.parts("cifar10", config.train_images, config.test_images)
-    cases = [(name, seed) for seed in range(config.seeds) for name in NAMES]
-    rows = [trained(name, seed, config, sets) for name, seed in cases]
-    return {"networks": rows, "costs": costs(config, sets), "setting": asdict(config)}
+    rows = [
+        trainings.trained(name, case(name, config, seed), seed, sets, folder)
+        for seed in range(config.seeds)
+        for name in NAMES
+        for folder in [place(name, config, seed)]
+    ]
+    cases = {name: case(name, config) for name in NAMES}
+    costs = trainings.costs(cases, sets, config.threads, config.rounds)
+    return {"networks": rows, "costs": costs, "setting": asdict(config)}
 
 
 def network(name: str, config: Config) -> SpeedNet:
@@ -92,67 +76,19 @@ def network(name: str, config: Config) -> SpeedNet:
     return SpeedNet(HALVINGS[name], config.widths)
 
 
-def recipe(name: str, config: Config, seed: int = 0) -> Recipe:
-    """That of a network: the one that costs less learns for more epochs."""
+def case(name: str, config: Config, seed: int = 0) -> Case:
+    """A network and its recipe: the one that costs less learns for more epochs."""
     epochs = dict(zip(NAMES, config.epochs, strict=True))[name]
     size = min(RECIPE.batch_size, config.train_images)
-    return replace(RECIPE, epochs=epochs, batch_size=size, seed=seed)
+    recipe = replace(RECIPE, epochs=epochs, batch_size=size, seed=seed)
+    return lambda: network(name, config), recipe
 
 
-def trained(name: str, seed: int, config: Config, sets: ImageSets) -> dict[str, Any]:
-    """What a training said, epoch by epoch."""
-    torch.manual_seed(seed)
-    model = network(name, config)
+def place(name: str, config: Config, seed: int) -> Path:
+    """The folder of a training."""
     setting = replace(config, seeds=1, rounds=1, threads=1)
-    folder = _networks.place(f"{name}-{seed}", setting, committed=False).with_suffix("")
-    history = fit(
-        model,
-        sets,
-        recipe(name, config, seed),
-        folder=folder,
-        resume=True,
-        progress=False,
-    )
-    return {
-        "network": name,
-        "seed": seed,
-        "loss": [epoch["loss"] for epoch in history],
-        "accuracy": [100 * epoch["test_accuracy"] for epoch in history],
-    }
-
-
-def costs(config: Config, sets: ImageSets) -> dict[str, dict[str, float]]:
-    """Parameters, multiply-adds of an image, and seconds of a training."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(config.threads)
-    trainers = {
-        name: Trainer(
-            network(name, config), sets, recipe(name, config), torch.device("cpu")
-        )
-        for name in NAMES
-    }
-    steps = {name: _step(trainer) for name, trainer in trainers.items()}
-    times = alternate(steps, config.rounds, least=0.0, most=120.0)
-    torch.set_num_threads(before)
-    return {
-        name: {
-            "parameters": sum(p.numel() for p in trainer.model.parameters()),
-            "multiply_adds": multiply_adds(trainer.model.eval()),
-            "steps": trainer.steps,  # an epoch
-            "ms": times[name]["ms"],
-        }
-        for name, trainer in trainers.items()
-    }
-
-
-def _step(trainer: Trainer) -> Callable[[], object]:
-    return lambda: trainer.step(0, 0)
-
-
-def minutes(result: dict[str, Any], name: str, epochs: int) -> float:
-    """Of so many epochs' steps."""
-    cost = result["costs"][name]
-    return epochs * cost["steps"] * cost["ms"] / 60e3
+    path = _networks.place(f"{name}-{seed}", setting, committed=False)
+    return path.with_suffix("")
 
 
 def check(result: dict[str, Any]) -> None:
@@ -175,10 +111,11 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         mean, spread = _networks.mean_and_deviation(_networks.accuracies(result, name))
         epochs = result["setting"]["epochs"][list(NAMES).index(name)]
         adds = epochs * result["costs"][name]["multiply_adds"] / 1e9
+        taken = trainings.minutes(result, name, epochs)
         found = f"{mean:.2f} ± {spread:.2f} %" if count > 1 else f"{mean:.2f} %"
         return (
             f"{found} ({NAMES[name]}: {epochs} epochs, "
-            f"{minutes(result, name, epochs):.0f} minutes of two cores, {adds:.2f} "
+            f"{taken:.0f} minutes of two cores, {adds:.2f} "
             "billion multiply-adds for each image forward)"
         )
 
@@ -200,7 +137,7 @@ def plot(record: dict[str, Any], figure: Path) -> None:
         epochs = range(1, len(rows[0]) + 1)
         adds = result["costs"][name]["multiply_adds"] / 1e9
         scales = [
-            [minutes(result, name, e) for e in epochs],
+            [trainings.minutes(result, name, e) for e in epochs],
             [e * adds for e in epochs],
         ]
         for ax, places in zip(axes, scales, strict=True):

@@ -13,18 +13,13 @@ first 25 of B100. Nothing was trained above 4. Costs
 are those of one picture of 128x128 pixels, enlarged by 2.7.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from math import ceil
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.progress import track
-from torch import Tensor, nn
 
-from benchmarks.contender import Contender
 from experiments.shared import calls as _calls
 from experiments.shared import enlargers as _enlargers
 from experiments.shared.benchmarks import SCALES, Scales, measured
@@ -65,38 +60,19 @@ def run(config: Config) -> dict[str, Any]:
             "name": name,
             "set": part,
             "scales": list(scale),
-            **measured(enlarge(model), part, scale, pictures=count),
+            **measured(partial(_calls.enlarged, model), part, scale, pictures=count),
         }
         for part, count, scale in track(todo, "scales")
         for name, model in models.items()
     ]
     return {
         "quality": found,
-        "costs": costs(config, models),
+        "costs": _calls.enlarging(
+            models, config.timed, config.timed_scale, config.rounds
+        ),
         "steps": config.setting.steps,
         "batch_size": config.setting.batch_size,
     }
-
-
-def costs(config: Config, models: dict[str, nn.Module]) -> dict[str, dict[str, Any]]:
-    """Of each network: its parameters, and what the call takes."""
-    makers = {name: partial(_call, model, config) for name, model in models.items()}
-    found = _calls.costs(makers, config.rounds)
-    for name, model in models.items():
-        found[name]["parameters"] = sum(p.numel() for p in model.parameters())
-    return found
-
-
-def _call(model: nn.Module, config: Config) -> Contender:
-    """Enlarging one picture."""
-    side = ceil(config.timed * config.timed_scale)
-    image = torch.rand(1, 3, config.timed, config.timed)
-    return Contender(lambda images: model(images, size=(side, side)), image)
-
-
-def enlarge(model: nn.Module) -> Callable[[Tensor, tuple[int, int]], Tensor]:
-    """A model as a function of images and a size."""
-    return lambda images, size: model(images, size=size)
 
 
 def gain(result: dict[str, Any], name: str, part: str, scales: list[float]) -> float:

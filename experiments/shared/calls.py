@@ -1,9 +1,12 @@
 """What a call of a network costs: multiply-adds, time and memory."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
+from math import ceil
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.contender import Contender
@@ -37,6 +40,30 @@ def costs(makers: Mapping[str, Make], rounds: int) -> dict[str, dict[str, Any]]:
         }
         for name, call in calls.items()
     }
+
+
+def enlarging(
+    models: Mapping[str, nn.Module], side: int, scale: float, rounds: int
+) -> dict[str, dict[str, Any]]:
+    """Of enlarging a square by each network; and ``parameters``, how many it has."""
+    size = ceil(side * scale), ceil(side * scale)
+    makers = {
+        name: partial(_enlarging, model, side, size) for name, model in models.items()
+    }
+    found = costs(makers, rounds)
+    for name, model in models.items():
+        found[name]["parameters"] = sum(p.numel() for p in model.parameters())
+    return found
+
+
+def _enlarging(model: nn.Module, side: int, size: tuple[int, int]) -> Contender:
+    image = torch.rand(1, 3, side, side)
+    return Contender(partial(enlarged, model, size=size), image)
+
+
+def enlarged(model: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images, enlarged to a size."""
+    return model(images, size=size)
 
 
 def multiply_adds(call: Callable[[], object]) -> int:

@@ -1,0 +1,181 @@
+"""At the paper's width, with batch normalization, which kernel learns CIFAR-10 best.
+
+The paper's two networks with 64 channels, and what trainings of today add: batch
+normalization, a first layer that whitens, Muon, flips that alternate, label smoothing,
+tests on each image and its mirror image. The continuous network shrinks gradually with
+each of the three kernels that learn; beside it, the network of ordinary convolutions
+has as many channels, or so many that it has as many multiply-adds as splines. One
+setting serves them all; its learning rate was the best of those that were tried for the
+baseline.
+
+The images are JPEG copies, and each network sees them a few times: no network here is
+as good as those that are published, and they are to be compared with each other.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from contconv.models import BaselineNet, CCNet
+from experiments.shared import networks as _networks
+from experiments.shared import trainings
+from experiments.shared.trainings import Case
+
+NAMES = {
+    "baseline": "nn.Conv2d",
+    "wider": "nn.Conv2d, wider",
+    "spline": "CC, gradual, splines",
+    "cosine": "CC, gradual, cosines",
+    "mlp": "CC, gradual, Internal-Net",
+}
+# The paper's own pair, in percent.
+PAPER = {"baseline": 87.14, "cc": 87.81}
+
+RECIPE = replace(trainings.FAST, batch_size=256, warmup=0.1, label_smoothing=0.1)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The networks and their trainings.
+
+    Attributes:
+        channels: Of each convolution.
+        wider: Of those of the wider baseline.
+    """
+
+    channels: int = 64
+    wider: int = 74
+    epochs: int = 6
+    train_images: int = 50_000
+    test_images: int = 10_000
+    seeds: int = 1
+    threads: int = 2
+    rounds: int = 5
+
+
+QUICK = Config(8, 9, 1, 512, 100, 1, 2, 3)
+
+
+def run(config: Config) -> dict[str, Any]:
+    """Train each with every seed, from where it was left; and time their steps."""
+    sets = _networks.parts("cifar10", config.train_images, config.test_images)
+    rows = [
+        trainings.trained(name, case(name, config, seed), seed, sets, folder)
+        for seed in range(config.seeds)
+        for name in NAMES
+        for folder in [place(name, config, seed)]
+    ]
+    cases = {name: case(name, config) for name in NAMES}
+    costs = trainings.costs(cases, sets, config.threads, config.rounds)
+    return {"networks": rows, "costs": costs, "setting": asdict(config)}
+
+
+def case(name: str, config: Config, seed: int = 0) -> Case:
+    """A network, not trained, and its recipe."""
+    size = min(RECIPE.batch_size, config.train_images)
+    recipe = replace(RECIPE, epochs=config.epochs, batch_size=size, seed=seed)
+    return lambda: network(name, config), recipe
+
+
+def network(name: str, config: Config) -> nn.Module:
+    """Not trained."""
+    made: dict[str, Callable[[], nn.Module]] = {
+        "baseline": lambda: BaselineNet(config.channels, norm="batch"),
+        "wider": lambda: BaselineNet(config.wider, norm="batch"),
+    }
+    if name in made:
+        return made[name]()
+    return CCNet(config.channels, kernel=name, norm="batch")
+
+
+def place(name: str, config: Config, seed: int) -> Path:
+    """The folder of a training."""
+    setting = replace(config, seeds=1, rounds=1, threads=1)
+    path = _networks.place(f"wide-{name}-{seed}", setting, committed=False)
+    return path.with_suffix("")
+
+
+def check(result: dict[str, Any]) -> None:
+    """As many parameters, or as many multiply-adds; and above both by the paper's."""
+    costs, setting = result["costs"], result["setting"]
+    assert costs["spline"]["parameters"] == costs["baseline"]["parameters"]
+    if setting["train_images"] == Config.train_images:
+        adds = costs["wider"]["multiply_adds"] / costs["spline"]["multiply_adds"]
+        assert 0.97 < adds < 1.03, adds
+        means = {
+            name: _networks.mean_and_deviation(_networks.accuracies(result, name))[0]
+            for name in NAMES
+        }
+        gain = means["spline"] - means["wider"]
+        assert gain > PAPER["cc"] - PAPER["baseline"], means
+
+
+def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """For the table of all claims."""
+    setting = result["setting"]
+    count = f"{setting['seeds']} seeds" if setting["seeds"] > 1 else "one seed"
+    title = (
+        f"CIFAR-10, {setting['channels']} channels, batch normalization, "
+        f"{setting['epochs']} epochs, {count}: "
+    )
+
+    def stated(values: list[float], form: str) -> str:
+        mean, spread = _networks.mean_and_deviation(values)
+        return format(mean, form) + (f" ± {spread:.2f}" if len(values) > 1 else "")
+
+    def gained(network: str, over: str) -> str:
+        pairs = zip(
+            _networks.accuracies(result, network),
+            _networks.accuracies(result, over),
+            strict=True,
+        )
+        return stated([a - b for a, b in pairs], "+.2f")
+
+    base = stated(_networks.accuracies(result, "baseline"), ".2f")
+    rows = [(f"{title}BaselineNet", f"{PAPER['baseline']} %", f"{base} %")]
+    aim = f"{PAPER['cc'] - PAPER['baseline']:+.2f} points"
+    for network in ("spline", "cosine", "mlp"):
+        kernel = NAMES[network].rpartition(", ")[2]
+        ours = (
+            f"{gained(network, 'baseline')} points over as many channels, "
+            f"{gained(network, 'wider')} over {setting['wider']} channels, a step in "
+            f"{_ratio(result, network, 'baseline')} and "
+            f"{_ratio(result, network, 'wider')} of their time"
+        )
+        rows.append((f"{title}CC-Net, {kernel}", aim, ours))
+    return rows
+
+
+def _ratio(result: dict[str, Any], network: str, over: str) -> str:
+    """The time of a step over that of another network's."""
+    costs = result["costs"]
+    return f"{costs[network]['ms'] / costs[over]['ms']:.2f}"
+
+
+def plot(record: dict[str, Any], figure: Path) -> None:
+    """Accuracy over the epochs, and over the time of their steps."""
+    import matplotlib.pyplot as plt
+
+    result = record["result"]
+    drawing, axes = plt.subplots(
+        1, 2, figsize=(9, 4), sharey=True, layout="constrained"
+    )
+    for i, (network, name) in enumerate(NAMES.items()):
+        rows = [row for row in result["networks"] if row["network"] == network]
+        for j, row in enumerate(rows):
+            epochs = range(1, len(row["accuracy"]) + 1)
+            taken = [trainings.minutes(result, network, e) for e in epochs]
+            style = {"label": None if j else name, "color": f"C{i}", "ms": 3, "lw": 1}
+            for ax, places in zip(axes, (epochs, taken), strict=True):
+                ax.plot(places, row["accuracy"], "o-", **style)
+    axes[0].set(xlabel="epoch", ylabel="accuracy on test images, %")
+    axes[0].legend()
+    axes[1].set(xlabel="minutes of two cores")
+    for ax in axes:
+        ax.grid(alpha=0.3)
+    figure.parent.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(figure, dpi=110)
+    plt.close(drawing)

@@ -1,0 +1,90 @@
+"""Trainings that an experiment compares: their course, and what a step costs."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.measure import alternate
+from experiments.shared.costs import multiply_adds
+from training.images import ImageSets
+from training.loop import Recipe, fit
+from training.trainer import Trainer
+
+# What the fast trainings of today do.
+FAST = Recipe(
+    optimizer="muon",
+    lr=0.12,
+    others_lr=0.02,
+    momentum=0.6,
+    unit_filters=True,
+    weight_decay=0.0,
+    shift=2,
+    flips="alternating",
+    whiten=True,
+    test_mirrored=True,
+)
+
+Factory = Callable[[], torch.nn.Module]
+Case = tuple[Factory, Recipe]
+
+
+def trained(
+    name: str, case: Case, seed: int, sets: ImageSets, folder: Path
+) -> dict[str, Any]:
+    """The course of a training by epochs; it goes on from where it was left."""
+    factory, recipe = case
+    torch.manual_seed(seed)
+    model = factory().to(memory_format=torch.channels_last)  # type: ignore
+    history = fit(model, sets, recipe, folder=folder, resume=True, progress=False)
+    return {
+        "network": name,
+        "seed": seed,
+        "loss": [epoch["loss"] for epoch in history],
+        "accuracy": [100 * epoch["test_accuracy"] for epoch in history],
+    }
+
+
+def costs(
+    cases: Mapping[str, Case], sets: ImageSets, threads: int, rounds: int
+) -> dict[str, dict[str, float]]:
+    """Parameters, multiply-adds of an image, steps an epoch, and the time of a step.
+
+    The networks are timed in turns.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    trainers = {
+        name: Trainer(factory(), sets, recipe, torch.device("cpu"))
+        for name, (factory, recipe) in cases.items()
+    }
+    steps = {name: _step(trainer) for name, trainer in trainers.items()}
+    times = alternate(steps, rounds, least=0.0, most=120.0)
+    torch.set_num_threads(before)
+    return {
+        name: {
+            "parameters": sum(p.numel() for p in trainer.model.parameters()),
+            "multiply_adds": multiply_adds(trainer.model.eval()),
+            "steps": trainer.steps,  # an epoch
+            "ms": times[name]["ms"],
+        }
+        for name, trainer in trainers.items()
+    }
+
+
+def _step(trainer: Trainer) -> Callable[[], object]:
+    return lambda: trainer.step(0, 0)
+
+
+def minutes(result: dict[str, Any], name: str, epochs: int) -> float:
+    """The time of so many epochs' steps."""
+    cost = result["costs"][name]
+    return epochs * cost["steps"] * cost["ms"] / 60e3
+
+
+def seconds(result: dict[str, Any]) -> float:
+    """The time of all trainings' steps."""
+    return 60 * sum(
+        minutes(result, row["network"], len(row["loss"])) for row in result["networks"]
+    )

@@ -45,17 +45,21 @@ class Crops:
                 f"of {recipe.patch} pixels at a scale of {recipe.highest:g} take"
             )
 
-    def batch(self, epoch: int, step: int, part: slice) -> tuple[Tensor, Tensor]:
+    def batch(self, epoch: int, step: int, part: slice) -> tuple[Tensor, ...]:
         """The small and the large patches of a part of one batch.
 
         What is drawn depends on seed, epoch and step alone.
 
         Returns:
-            ``[n, 3, patch, patch]`` and ``[n, 3, height, width]``, uint8.
+            ``[n, 3, patch, patch]``, and ``[n, 3, height, width]`` for each target,
+            uint8.
         """
         recipe = self.recipe
         draw = chance(recipe.seed, epoch, step)
         patch, size = _sizes(recipe, draw)
+        others = [
+            _smaller(recipe, draw, patch, size) for _ in range(recipe.targets - 1)
+        ]
         height, width = (_with_margin(pixels, patch) for pixels in size)
         every = [self._cut(draw, (height, width)) for _ in range(recipe.batch_size)]
         cut = torch.stack(every[part])
@@ -70,7 +74,11 @@ class Crops:
                     for one, number in zip(small, numbers, strict=True)
                 ]
             )
-        return small, _centre(cut, size)
+        larges = [_centre(cut, size)]
+        for other in others:
+            scale = [Fraction(*sides) for sides in zip(other, size, strict=True)]
+            larges.append(resize(cut, scale=scale, size=list(other)))
+        return small, *larges
 
     def _degraded(self, small: Tensor, draw: torch.Generator) -> Tensor:
         if torch.rand((), generator=draw) >= self.recipe.degraded:
@@ -103,12 +111,28 @@ def _sizes(recipe: Recipe, draw: torch.Generator) -> tuple[int, tuple[int, int]]
         patch = _small(recipe, scale)
         return patch, (patch * scale, patch * scale)
     y, x, alike = torch.rand(3, generator=draw, dtype=torch.float64).tolist()
+    if recipe.targets > 1:
+        low = high
     if recipe.beyond and torch.rand((), generator=draw) < recipe.beyond:
         low, high = high, recipe.highest
     places = (y, y if alike < 0.5 else x)
     scales = [low + place * (high - low) for place in places]
     patch = _small(recipe, max(scales))
     return patch, (round(patch * scales[0]), round(patch * scales[1]))
+
+
+def _smaller(
+    recipe: Recipe, draw: torch.Generator, patch: int, size: tuple[int, int]
+) -> tuple[int, int]:
+    """Height and width of other large patches that show the same."""
+    y, x, alike = torch.rand(3, generator=draw, dtype=torch.float64).tolist()
+    least = min(round(patch * recipe.scales[0]), *size)
+    places = (y, y if alike < 0.5 else x)
+    height, width = (
+        round(least + place * (most - least))
+        for place, most in zip(places, size, strict=True)
+    )
+    return height, width
 
 
 def _small(recipe: Recipe, scale: float) -> int:

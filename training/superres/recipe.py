@@ -23,6 +23,9 @@ class Recipe(Optimization):
             twice as high.
         largest: Pixels of the large patches, along each side, at most: where the scale
             is high, the small patches have fewer pixels for that.
+        targets: How many large patches are learned from at once. With more than one,
+            the first is at the highest scale, or beyond, and the others are it, made
+            smaller to random scales: the encoder runs once for all.
         drawn: The share of the patches that show text and line art, drawn here.
         degraded: The share of the small patches that are as pictures come: resized
             before, blurred, with noise, and as JPEGs; the large ones stay clean.
@@ -45,6 +48,7 @@ class Recipe(Optimization):
     held_out: int = 8
     beyond: float = 0.0
     largest: int = 256
+    targets: int = 1
     drawn: float = 0.0
     degraded: float = 0.0
     balanced: bool = False
@@ -53,7 +57,7 @@ class Recipe(Optimization):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("steps", "held_out"):
+        for name in ("steps", "held_out", "targets"):
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must be at least 1, got {self.__dict__[name]}"
@@ -66,10 +70,12 @@ class Recipe(Optimization):
             raise ValueError(f"patch must be at least 8 pixels, got {self.patch}")
         self._check_share("beyond", "drawn", "ema", "degraded")
         self._check_finite("fourier")
-        if self.beyond and self.whole:
-            raise ValueError(
-                f"beyond must be 0 where scales are whole, got {self.beyond}"
-            )
+        for name, least in (("beyond", 0), ("targets", 1)):
+            if self.whole and getattr(self, name) > least:
+                raise ValueError(
+                    f"{name} must be {least} where scales are whole, got "
+                    f"{getattr(self, name)}"
+                )
         self._check_scales()
 
     @property

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from contconv import resize
 from contconv.metrics import psnr
+from contconv.models import SuperResolutionNet
 from training import processes
 from training.averaging import Average
 from training.batches import number
@@ -68,18 +69,19 @@ class Trainer:
         self._pairs = _Pairs(crops, own, self.steps, workers)
         self._cubic = CubicError(self.held_out) if recipe.balanced else None
         self.average = Average(self.optimizer, recipe.ema)
-        self._parallel = processes.parallel(self.model, device)
+        self._parallel = processes.parallel(_AtSizes(self.model), device)
 
     def step(self, epoch: int, step: int) -> Tensor:
         """Learn from one batch; returns its loss."""
         recipe = self.recipe
-        small, large = (_floats(one, self.device) for one in self._pairs(epoch, step))
+        patches = self._pairs(epoch, step)
+        small, *larges = (_floats(one, self.device) for one in patches)
         set_learning_rate(self.optimizer, self.learning_rate(epoch, step))
         self.model.train()
         # For networks that draw random numbers themselves.
         torch.manual_seed(number(recipe.seed, epoch, step, 2 + processes.rank()))
         self.optimizer.zero_grad()
-        loss = self._loss(small, large)
+        loss = self._loss(small, larges)
         # The gradient is averaged over processes, whose parts may differ in size.
         share = len(small) / recipe.batch_size
         (loss * (share * processes.count())).backward()
@@ -87,12 +89,19 @@ class Trainer:
         self.average.update(epoch * self.steps + step + 1)
         return processes.total((loss.detach() * share)[None])
 
-    def _loss(self, small: Tensor, large: Tensor) -> Tensor:
-        """The mean absolute error; or what a network says that has its own."""
+    def _loss(self, small: Tensor, larges: list[Tensor]) -> Tensor:
+        """The mean over the large patches; or what a network says that has its own."""
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.amp):
             if hasattr(self.model, "loss"):
-                return self.model.loss(small, large)  # type: ignore
-            made = self._parallel(small, size=tuple(large.shape[2:])).float()
+                each = [self.model.loss(small, large) for large in larges]  # type: ignore
+                return torch.stack(each).mean()
+            made = self._parallel(small, [tuple(large.shape[2:]) for large in larges])
+        pairs = zip(made, larges, strict=True)
+        return torch.stack([self._error(small, *pair) for pair in pairs]).mean()
+
+    def _error(self, small: Tensor, made: Tensor, large: Tensor) -> Tensor:
+        """The mean absolute error, and what the recipe makes of it."""
+        made = made.float()
         loss = (made - large).abs().mean()
         if self.recipe.fourier:
             loss = loss + self.recipe.fourier * _spectral(made - large)
@@ -132,6 +141,20 @@ class Trainer:
         return psnr(made, _floats(large, self.device), shave=factor, luma=True)
 
 
+class _AtSizes(nn.Module):
+    """A network at several sizes of the same images, encoded once where it can be."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor, sizes: list[tuple[int, int]]) -> list[Tensor]:
+        if len(sizes) > 1 and isinstance(self.model, SuperResolutionNet):
+            features = self.model.encode(images)
+            return [self.model.decode(features, images, size=s) for s in sizes]
+        return [self.model(images, size=size) for size in sizes]
+
+
 class _Pairs:
     """The batches one after the other, made by other processes if there are any."""
 
@@ -139,7 +162,7 @@ class _Pairs:
         self.crops, self.part, self.steps, self.workers = crops, part, steps, workers
         self._next, self._loaded = (-1, -1), iter(())
 
-    def __call__(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, epoch: int, step: int) -> tuple[Tensor, ...]:
         if not self.workers:
             return self.crops.batch(epoch, step, self.part)
         if self._next != (epoch, step):
@@ -162,7 +185,7 @@ class _Batches(Dataset):
     def __init__(self, crops: Crops, epoch: int, part: slice) -> None:
         self.crops, self.epoch, self.part = crops, epoch, part
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+    def __getitem__(self, step: int) -> tuple[Tensor, ...]:
         return self.crops.batch(self.epoch, step, self.part)
 
 

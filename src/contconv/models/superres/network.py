@@ -123,10 +123,50 @@ class SuperResolutionNet(nn.Module):
                 a wrong type.
             ValueError: If neither scale nor size is given, or the images would shrink.
         """
+        target(images, scale, size)
+        return self.decode(self.encode(images), images, scale=scale, size=size)
+
+    @no_type_check
+    def encode(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n f h w"]:
+        """The features of images, from which `decode` makes any size of them.
+
+        Args:
+            images: RGB, with values in 0..1.
+        """
+        return self.encoder(images.contiguous(memory_format=torch.channels_last))
+
+    @no_type_check
+    def decode(
+        self,
+        features: Float[Tensor, "n f h w"],
+        images: Float[Tensor, "n 3 h w"],
+        *,
+        scale: Scale | None = None,
+        size: Size | None = None,
+    ) -> Float[Tensor, "n 3 height width"]:
+        """Enlarge images whose features are there already.
+
+        Args:
+            features: What `encode` made of the images.
+            images: RGB, with values in 0..1.
+            scale: As for `forward`.
+            size: As for `forward`.
+
+        Returns:
+            What `forward` gives.
+
+        Raises:
+            TypeError, ValueError: As `forward` does.
+
+        Example:
+            >>> net, images = SuperResolutionNet(8, 2), torch.rand(1, 3, 12, 10)
+            >>> features = net.encode(images)
+            >>> [net.decode(features, images, scale=s).shape[2:] for s in (1.5, 3)]
+            [torch.Size([18, 15]), torch.Size([36, 30])]
+        """
         ratios, size = target(images, scale, size)
         images = images.contiguous(memory_format=torch.channels_last)
         kernel, bias = self.kernel.at(ratios)
-        features = self.encoder(images)
         features = landed(features, kernel, bias, ratios, size, learns=self.training)
         return self.refine(features) + enlarged(images, ratios, size)
 

@@ -28,7 +28,8 @@ NAMES = {
     ("python", "class", "library/stdtypes.html"): "dict list str tuple",
     ("python", "class", "library/typing.html"): "typing.Any",
     ("python", "exception", "library/exceptions.html"): (
-        "ImportError OSError RuntimeError TypeError UserWarning ValueError"
+        "ImportError ModuleNotFoundError OSError RuntimeError TypeError UserWarning "
+        "ValueError"
     ),
     ("python", "data", "library/constants.html"): "None",
     ("python", "class", "library/numbers.html#numbers.Real"): "Real",
@@ -42,8 +43,8 @@ NAMES = {
         "torch.Generator torch.nn.Conv2d torch.nn.Module torch.nn.Sequential"
     ),
     ("torch", "function", "generated/{}.html"): (
-        "torch.nn.functional.conv2d torch.nn.functional.grid_sample "
-        "torch.nn.functional.interpolate"
+        "torch.compile torch.nn.functional.conv2d torch.nn.functional.grid_sample "
+        "torch.nn.functional.interpolate torch.roll torch.rot90"
     ),
 }
 

@@ -9,10 +9,12 @@ def row(*cells: str) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
-    """The lines of a table: the first column to the left, numbers to the right."""
+def table(
+    head: Iterable[str], rows: Iterable[Iterable[str]], words: int = 1
+) -> list[str]:
+    """The lines of a table: the first columns, of words, to the left; else numbers."""
     head = list(head)
-    rule = row("---", *["---:"] * (len(head) - 1))
+    rule = row(*["---"] * words, *["---:"] * (len(head) - words))
     return [row(*head), rule, *(row(*cells) for cells in rows)]
 
 

@@ -76,13 +76,13 @@ def _cost(targets: list[Target]) -> list[str]:
         if target in targets and not target.faster and target.measure == "ms"
         for found in [target.summary(list(ratios.values()))]
     ]
-    return table(head, rows)
+    return table(head, rows, words=2)
 
 
 def _targets() -> list[str]:
     head = ["what", "ratio", "to reach", "first step", "best", "median", "worst"]
     rows = [_target(target, ratios) for target, ratios in standing()]
-    return table([*head, "reached in", "verdict"], rows)
+    return table([*head, "reached in", "verdict"], rows, words=2)
 
 
 def _target(target: Target, ratios: dict[str, float]) -> Iterator[str]:

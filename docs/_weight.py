@@ -6,6 +6,7 @@ from typing import Any
 from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
+from sphinx_gallery.scrapers import matplotlib_scraper
 
 # Bytes from which a figure is written anew: photographs, and many curves.
 _MOST = 100_000
@@ -22,6 +23,11 @@ def lighter_figures(app: Sphinx, doctree: nodes.document) -> None:
         with Image.open(path) as image:
             image.convert("RGB").save(light, quality=85)
         node["uri"] = f"/generated/{light.name}"
+
+
+def tight_figures(*args: Any) -> str:
+    """The figures of an example, without empty margins."""
+    return matplotlib_scraper(*args, bbox_inches="tight")
 
 
 def formulas_alone(

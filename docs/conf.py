@@ -52,8 +52,11 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "show_memory": False,
     "show_signature": False,
+    # How busy the machine was that built the pages is no news.
     "write_computation_times": False,
+    "min_reported_time": float("inf"),
     "reset_modules": ("matplotlib",),
+    "image_scrapers": ("_weight.tight_figures",),
 }
 
 # Single backticks in docstrings are links: `continuous_conv`.
@@ -100,9 +103,9 @@ autosummary_context = {
         "SplineKernel": "reset_parameters",
         "BandlimitedKernel": "low_pass, reset_parameters",
     },
-    # Those that functions return, and nobody makes.
-    "returned": ("Conversion", "Row", "Description", "Explanation"),
 }
+# Those that functions return, and nobody makes.
+_RETURNED = ("Conversion", "Row", "Description", "Explanation", "Equivariance")
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
@@ -151,12 +154,24 @@ def plain_types(
     returns: str | None,
 ) -> tuple[str | None, str | None]:
     """Write types as the source does: ``torch.device``, ``Float[Tensor, "n c"]``."""
+    if what == "class" and name.rpartition(".")[2] in _RETURNED:
+        return "", None
     return _plain(signature), _plain(returns)
 
 
 # What a scale may be; the page of the API says it once.
 _REAL = r"~?(numbers\.)?Real \| float"
 _SCALE = re.compile(rf"{_REAL} \| ~?(collections\.abc\.)?Sequence\[{_REAL}\]")
+
+
+def plain_attributes(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Write the types of attributes so, too, and by their last names."""
+    for number, line in enumerate(lines):
+        if line.lstrip().startswith(":type:"):
+            plain = _plain(line) or ""
+            lines[number] = re.sub(r"(?<![\w.~])(?=(contconv|torch)\.)", "~", plain)
 
 
 def _plain(text: str | None) -> str | None:
@@ -196,9 +211,11 @@ def by_last_name(
 
 
 def setup(app: Sphinx) -> None:
-    """Connect the two functions above, and what keeps pages light."""
+    """Connect the functions above, and what keeps pages light."""
     # Before Sphinx collects the pictures.
     app.connect("doctree-read", lighter_figures, priority=400)
     app.connect("html-page-context", formulas_alone)
     app.connect("autodoc-process-signature", plain_types)
+    # After Napoleon has written them.
+    app.connect("autodoc-process-docstring", plain_attributes, priority=600)
     app.connect("missing-reference", by_last_name)

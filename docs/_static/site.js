@@ -2,8 +2,9 @@
 function mark() {
   const drawn = "p > img:only-child, div > img.sphx-glr-single-img";
   for (const image of document.querySelectorAll(`.bd-article :is(${drawn})`)) {
-    const wide = image.naturalWidth >= 900 && !image.src.includes("landing");
+    const wide = image.naturalWidth >= 700;
     image.parentElement.classList.toggle("sideways", wide);
+    image.style.setProperty("--natural", `${image.naturalWidth}px`);
   }
   for (const box of document.querySelectorAll(".sideways, .bd-article div.math")) {
     if (box.scrollWidth > box.clientWidth) {

@@ -30,13 +30,13 @@ def trained(scale: float) -> ContinuousConv2d:
     wanted = continuous_conv(photo, "cubic", scale=scale)
     optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=60)
 
-    def loss() -> torch.Tensor:
+    def loss() -> float:
         optimizer.zero_grad()
         error = (layer(photo) - wanted).square().mean()
         error.backward()
-        return error
+        return error.item()
 
-    optimizer.step(loss)  # type: ignore
+    optimizer.step(loss)
     return layer
 
 

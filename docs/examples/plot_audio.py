@@ -38,8 +38,7 @@ wanted = chirp(48_000)
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 for lobes in (3, 16, 64):
     kernel = LanczosKernel(lobes, ndim=1)
-    options = {"scale": rate, "kernel": kernel, "align": "first"}
-    out = resize(chirp(44_100), **options)  # type: ignore
+    out = resize(chirp(44_100), scale=rate, kernel=kernel, align="first")
     count = min(out.shape[-1], wanted.shape[-1]) - 200
     error = (out[0, 0, :count] - wanted[0, 0, :count]).abs()
     blocks = error[: count // 100 * 100].view(-1, 100).amax(1)
@@ -60,18 +59,18 @@ noise = torch.randn(8, 1, 2000)
 optimizer = torch.optim.LBFGS(layer.parameters(), max_iter=50)
 
 
-def loss() -> torch.Tensor:
+def loss() -> float:
     """The difference to the known filters, at the rate of training."""
     optimizer.zero_grad()
     with torch.no_grad():
         goal = known(noise)
     error = (layer(noise) - goal).square().mean()
     error.backward()
-    return error
+    return error.item()
 
 
-optimizer.step(loss)  # type: ignore
-print(f"error at 16 kHz: {loss().item():.1e}")
+optimizer.step(loss)
+print(f"error at 16 kHz: {loss():.1e}")
 
 # %%
 # ... and is asked for another rate of its output, with the same weights.

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
 
-from tests.browser.pages import AXE, ROOT, served
+from tests.browser.pages import AXE, PATIENCE, ROOT, served
 
 pytestmark = [pytest.mark.slow, pytest.mark.plain]
 
@@ -65,6 +65,13 @@ def address(pages: dict[str, Page]) -> Iterator[str]:
         yield address
 
 
+def patient(browser: Any, **options: Any) -> Any:
+    """A context of the browser that waits for a busy machine."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE)
+    return context
+
+
 def inside(place: str, link: str) -> tuple[str, str] | None:
     """The page and the anchor that a link leads to; None if it leaves the site."""
     if urlsplit(link).scheme or link.startswith("//"):
@@ -110,7 +117,7 @@ def test_install_examples_and_api_are_two_clicks_away(pages):
 
 @pytest.mark.parametrize("width", [1400, 390])
 def test_no_page_is_heavy_or_tall_or_needs_others(browser, address, pages, width):
-    context = browser.new_context(viewport={"width": width, "height": 900})
+    context = patient(browser, viewport={"width": width, "height": 900})
     elsewhere: list[str] = []
     sizes: list[int] = []
     page = context.new_page()
@@ -152,7 +159,7 @@ def test_nothing_keeps_people_out(browser, address, width, scheme):
     if not AXE.exists():
         pytest.skip("NOT TRIED: axe-core is not there; run make site")
     size = {"width": width, "height": 900}
-    context = browser.new_context(viewport=size, color_scheme=scheme)
+    context = patient(browser, viewport=size, color_scheme=scheme)
     page, found = context.new_page(), []
     for place in LOOKED_AT:
         page.goto(f"{address}/{place}", wait_until="load")
@@ -168,7 +175,7 @@ def test_nothing_keeps_people_out(browser, address, width, scheme):
 
 
 def test_copied_code_has_no_prompts(browser, address):
-    context = browser.new_context()
+    context = patient(browser)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     page = context.new_page()
     page.goto(f"{address}/index.html", wait_until="load")
@@ -184,12 +191,13 @@ def test_copied_code_has_no_prompts(browser, address):
 
 def test_formulas_are_set_without_the_network(browser, address):
     """All of them: what KaTeX cannot read, it leaves as it is."""
-    page, elsewhere = browser.new_page(), []
+    context = patient(browser)
+    page, elsewhere = context.new_page(), []
     page.route("**/*", lambda route: _own(route, address, elsewhere))
     for place in ("equations.html", "api/contconv.continuous_conv.html"):
         page.goto(f"{address}/{place}", wait_until="load")
         page.wait_for_selector(".katex-html")
         assert page.locator(".math:not(:has(.katex-html))").count() == 0, place
         assert page.evaluate("document.fonts.check('16px KaTeX_Main')")
-    page.close()
+    context.close()
     assert not elsewhere

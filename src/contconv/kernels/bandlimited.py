@@ -38,14 +38,14 @@ class LowPass(NamedTuple):
 class BandlimitedKernel(LearnedKernel, SeparableKernel):
     r"""A learned filter that passes nothing that its output pixels cannot hold.
 
-    .. math:: \mathrm{basis}(d)_{ij} = h(d_y - t_i) \; h(d_x - t_j), \qquad
-        t_i = i - (m - 1) / 2, \quad 0 \le i < m
+    .. math:: \mathrm{basis}(d)_{ij} = h(d_y - t_i) \; h(d_x - t_j)
 
-    h is a low-pass filter, the sinc in a Hann window (`SincKernel`) of
-    :math:`k - m + 1` pixels. So the layer is what an ordinary convolution with m taps
-    an axis, the head, makes of the image, low-passed, and taken at the output pixels.
-    With a cutoff below the scale of the layer it shrinks without aliasing: its features
-    move as the image does. `BandlimitedKernel.low_pass` says which size and cutoff.
+    with :math:`t_i = i - (m - 1) / 2` for :math:`0 \le i < m`, and a low-pass filter
+    :math:`h`, the sinc in a Hann window (`SincKernel`) of :math:`k - m + 1` pixels. So
+    the layer is what an ordinary convolution with :math:`m` taps an axis, the head,
+    makes of the image, low-passed, and taken at the output pixels. With a cutoff below
+    the scale of the layer it shrinks without aliasing: its features move as the image
+    does. `BandlimitedKernel.low_pass` says which size and cutoff.
 
     At a scale of 1 and with a cutoff of 1, it is an ordinary convolution, whose filter
     is the head.

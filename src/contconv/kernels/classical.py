@@ -42,7 +42,16 @@ def as_axes(ndim: Any) -> int:
 
 
 class BoxKernel(ClassicalKernel, SeparableKernel):
-    """The mean of the pixels within ``width``; with a width of 1, the nearest pixel."""
+    """The mean of the pixels within ``width``; with a width of 1, the nearest pixel.
+
+    Args:
+        width: Of the support, in input pixels, for all axes.
+        ndim: How many axes the kernel has.
+
+    Raises:
+        TypeError: If a number is not whole.
+        ValueError: If the width is less than 1, or the axes are not 1 to 3.
+    """
 
     @no_type_check
     def __init__(self, width: int = 1, *, ndim: int = 2) -> None:
@@ -64,7 +73,15 @@ class BoxKernel(ClassicalKernel, SeparableKernel):
 
 
 class LinearKernel(ClassicalKernel, SeparableKernel):
-    """The triangle of linear interpolation: ``1 - |d|``, 2 pixels wide."""
+    """The triangle of linear interpolation: ``1 - |d|``, 2 pixels wide.
+
+    Args:
+        ndim: How many axes the kernel has.
+
+    Raises:
+        TypeError: If that is no whole number.
+        ValueError: If it is not 1 to 3.
+    """
 
     @no_type_check
     def __init__(self, *, ndim: int = 2) -> None:
@@ -120,7 +137,16 @@ class CubicKernel(ClassicalKernel, SeparableKernel):
 
 
 class LanczosKernel(ClassicalKernel, SeparableKernel):
-    """A windowed sinc: ``sinc(d) sinc(d / lobes)``, ``2 * lobes`` pixels wide."""
+    """A windowed sinc: ``sinc(d) sinc(d / lobes)``, ``2 * lobes`` pixels wide.
+
+    Args:
+        lobes: To each side; more keep finer detail, and ring further from edges.
+        ndim: How many axes the kernel has.
+
+    Raises:
+        TypeError: If a number is not whole.
+        ValueError: If there is less than one lobe, or the axes are not 1 to 3.
+    """
 
     @no_type_check
     def __init__(self, lobes: int = 3, *, ndim: int = 2) -> None:

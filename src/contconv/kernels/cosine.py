@@ -18,8 +18,9 @@ from contconv.kernels.orthonormal_cosines import cosines
 class CosineKernel(LearnedKernel, SeparableKernel):
     r"""A learned kernel on the fixed basis of the cosine transform.
 
-    .. math:: \mathrm{basis}(d)_{ab} = c_a \cos(\pi a u_y) \, c_b \cos(\pi b u_x),
-        \qquad u = d / k + 1/2, \qquad c_a^2 = (2 - \delta_{a0}) / k
+    .. math:: \mathrm{basis}(d)_{ab} = c_a \cos(\pi a u_y) \, c_b \cos(\pi b u_x)
+
+    with :math:`u = d / k + 1/2` and :math:`c_a^2 = (2 - \delta_{a0}) / k`.
 
     With an odd width at a scale of 1, an even one at 1/2, and as many frequencies as
     the kernel is wide, the weights at the pixels are the orthonormal cosine transform

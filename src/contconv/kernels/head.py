@@ -82,12 +82,13 @@ def initialise_head(kernel: ContinuousKernel, gain: float = DEFAULT_GAIN) -> Non
     axis
 
     .. math:: K(d) = \frac{g}{\sqrt{C k}} \sum_{a=0}^{k-1} z_a \sqrt{w_a} \, c_a
-        \cos(\pi a (d / k + 1/2)), \qquad c_a^2 = (2 - \delta_{a0}) / k
+        \cos(\pi a (d / k + 1/2))
 
-    with normal :math:`z`. With all :math:`w_a = 1`, the weights at the pixels of a
-    scale of 1 would be independent (for an odd width). But those at other scales are
-    not: 20 layers at 1.04 would multiply the activations by 9, most at the frequencies
-    between two cosines. The :math:`w_a` keep that growth small at every scale.
+    with normal :math:`z` and :math:`c_a^2 = (2 - \delta_{a0}) / k`. With all
+    :math:`w_a = 1`, the weights at the pixels of a scale of 1 would be independent (for
+    an odd width). But those at other scales are not: 20 layers at 1.04 would multiply
+    the activations by 9, most at the frequencies between two cosines. The :math:`w_a`
+    keep that growth small at every scale.
 
     Args:
         kernel: The kernel, with ``head`` allocated and a basis that can be evaluated.

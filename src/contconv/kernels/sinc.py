@@ -18,16 +18,17 @@ from contconv.kernels.classical import ClassicalKernel, as_axes, sinc
 class SincKernel(ClassicalKernel, SeparableKernel):
     r"""A low-pass filter: a sinc in a Hann window.
 
-    .. math:: K(d) \propto \mathrm{sinc}(c d) \; \cos^2(\pi d / w), \qquad |d| < w / 2
+    .. math:: K(d) \propto \mathrm{sinc}(c d) \; \cos^2(\pi d / w)
 
-    The weights of the pixels add up to one where the distances are whole. The wider
-    the window, the steeper the filter; at the cutoff, half the amplitude is left. With
-    a cutoff of 1 it is zero at all other pixels, and so interpolates.
+    where :math:`|d| < w / 2`. The weights of the pixels add up to one where the
+    distances are whole. The wider the window, the steeper the filter; at the cutoff,
+    half the amplitude is left. With a cutoff of 1 it is zero at all other pixels, and
+    so interpolates.
 
     Args:
-        width: Of the window, w, in pixels, for all axes or for each.
-        cutoff: Over the highest frequency that the pixels hold, c: above 0, at most 1,
-            for all axes or for each.
+        width: Of the window, :math:`w`, in pixels, for all axes or for each.
+        cutoff: Over the highest frequency that the pixels hold, :math:`c`: above 0, at
+            most 1, for all axes or for each.
         ndim: How many axes the kernel has.
 
     Raises:

@@ -27,13 +27,14 @@ class SplineKernel(LearnedKernel, SeparableKernel):
     r"""A learned kernel that is a B-spline with knots one pixel apart.
 
     .. math:: \mathrm{basis}(d)_{ab} = \sum_{ij} C_{ai} C_{bj} \;
-        \beta^n(d_y - t_i) \, \beta^n(d_x - t_j), \qquad
-        t_i = i - (k - n - 1) / 2, \quad 0 \le i < k - n
+        \beta^n(d_y - t_i) \, \beta^n(d_x - t_j)
 
-    :math:`\beta^n` is the centred B-spline of degree n (Unser, 1999), :math:`n + 1`
-    pixels wide, and C the orthonormal cosine transform. So a kernel on k pixels has
-    :math:`k - n` control points an axis, and as many parameters as ``nn.Conv2d`` of
-    that size: a support of 5 pixels with the default degree as many as a 3x3 filter.
+    with :math:`t_i = i - (k - n - 1) / 2` for :math:`0 \le i < k - n`.
+    :math:`\beta^n` is the centred B-spline of degree :math:`n` (Unser, 1999),
+    :math:`n + 1` pixels wide, and :math:`C` the orthonormal cosine transform. So a
+    kernel on :math:`k` pixels has :math:`k - n` control points an axis, and as many
+    parameters as ``nn.Conv2d`` of that size: a support of 5 pixels with the default
+    degree as many as a 3x3 filter.
 
     It is what a convolution of the control points makes of an image that is smoothed by
     :math:`\beta^n` first. It has no jump anywhere, passes little of what a smaller grid

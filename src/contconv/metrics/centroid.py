@@ -23,7 +23,7 @@ def centroid(images: Float[Tensor, "*batch h w"]) -> Float[Tensor, "*batch 2"]:
         images: ``[..., h, w]``, such as ``[n, c, h, w]``.
 
     Returns:
-        ``[..., 2]``, (y, x): downwards and to the right, in float64.
+        ``[..., 2]``, y and x, downwards and to the right, in float64.
 
     Raises:
         TypeError: If the images are no floating-point tensor.
@@ -72,7 +72,7 @@ def drift(
             pixels are 13 pixels with a scale of 1/2, and not 13/25.
 
     Returns:
-        ``[steps + 1, 2]``, in float64: the way (y, x) of the `centroid` since the start
+        ``[steps + 1, 2]`` in float64, the way (y, x) of the `centroid` since the start
         after 0, 1, ... steps, in pixels of ``image``, downwards and to the right.
 
     Raises:

@@ -61,7 +61,7 @@ def shift_equivariance(
         generator: Where the shifts are drawn from; the global one unless given.
 
     Returns:
-        ``[n]``, the cosine similarity for each image, over all channels and pixels: 1
+        ``[n]``, the cosine similarity for each image, over all channels and pixels, 1
         if the features only move, 0 if there are none (all are zero).
 
     Raises:

@@ -187,23 +187,31 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def plot(record: dict[str, Any], figure: Path) -> None:
-    """Mean gain over the time of a picture, for each set."""
+    """Gain over the scale, for each set; and the time of a picture in the legend."""
     import matplotlib.pyplot as plt
 
     result = record["result"]
     sets = list(dict.fromkeys(row["set"] for row in result["quality"]))
+    scales = list(dict.fromkeys(row["scales"][0] for row in result["quality"]))
     drawing, axes = plt.subplots(
-        1, len(sets), figsize=(4.5 * len(sets), 4), squeeze=False, layout="constrained"
+        1,
+        len(sets),
+        figsize=(4.5 * len(sets), 4.6),
+        squeeze=False,
+        layout="constrained",
     )
+    base = result["costs"][PLAIN]["milliseconds"]
     for axis, part in zip(axes[0], sets, strict=True):
         for i, (name, cost) in enumerate(result["costs"].items()):
-            place = (cost["milliseconds"], mean(gains(result, name, part)))
-            axis.plot(*place, "o", color=f"C{i}")
-            axis.annotate("  " + name, place, fontsize=9)
-        most = max(cost["milliseconds"] for cost in result["costs"].values())
-        axis.set(title=part, xlabel="milliseconds a picture", xlim=(0, 1.5 * most))
-        axis.axhline(0, color="grey", lw=0.8)
-    axes[0][0].set_ylabel("mean over the scales, dB over the network as it is")
+            label = f"{name} ({cost['milliseconds'] / base:.2f})"
+            style = {"lw": 2.5} if name == TARGETS else {"lw": 1.2}
+            found = gains(result, name, part)
+            axis.plot(scales, found, "o-", ms=4, color=f"C{i}", label=label, **style)
+        axis.set(title=part, xlabel="scale")
+    axes[0][0].set_ylabel("PSNR over the network as it is, dB")
+    handles, labels = axes[0][0].get_legend_handles_labels()
+    title = "time of a picture, over that as it is, in brackets"
+    drawing.legend(handles, labels, loc="outside lower center", ncols=4, title=title)
     figure.parent.mkdir(parents=True, exist_ok=True)
     drawing.savefig(figure, dpi=110)
     plt.close(drawing)

@@ -116,8 +116,8 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     setting = result["setting"]
     count = f"{setting['seeds']} seeds" if setting["seeds"] > 1 else "one seed"
     title = (
-        f"CIFAR-10, {setting['channels']} channels, batch normalization, "
-        f"{setting['epochs']} epochs, {count}: "
+        f"CIFAR-10, {setting['channels']} channels, {setting['epochs']} epochs, "
+        f"{count}: "
     )
 
     def stated(values: list[float], form: str) -> str:
@@ -139,7 +139,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         kernel = NAMES[network].rpartition(", ")[2]
         ours = (
             f"{gained(network, 'baseline')} points over as many channels, "
-            f"{gained(network, 'wider')} over {setting['wider']} channels, a step in "
+            f"{gained(network, 'wider')} over as many multiply-adds; a step takes "
             f"{_ratio(result, network, 'baseline')} and "
             f"{_ratio(result, network, 'wider')} of their time"
         )

@@ -50,9 +50,10 @@ def _page(name: str, module: ModuleType, record: dict[str, Any]) -> Iterator[str
 
 
 def _time(name: str) -> str:
-    """How long it took, with the training that need not be repeated."""
+    """How long it took, and the training before it, which may be stored."""
     own, _, training = table.taken(name).partition(" + ")
     if not training:
         return own
     training = "" if training == "training" else f" in {training}"
-    return f"{own}, with networks that were trained before{training}, and are stored"
+    stored = "" if name in table.NOT_STORED else ", and are stored"
+    return f"{own}, with networks that were trained before{training}{stored}"

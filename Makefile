@@ -123,7 +123,7 @@ weights: $(VENV)/.demo
 	test -e out/start.safetensors || cp $(WEIGHTS) out/start.safetensors
 	OMP_NUM_THREADS=1 $(BIN)/python -m training.superres bsd400 \
 		--start out/start.safetensors --batch-size 8 --patch 48 --steps 100000 \
-		--epochs 50 --lr 1e-3 --warmup 0.02 --targets 2 --balanced --fourier 1 --ema 0.999 \
+		--epochs 50 --lr 1e-3 --warmup 0.02 --balanced --fourier 1 --ema 0.999 \
 		--beyond 0.1 --drawn 0.12 --out out/superres --resume --weights $(WEIGHTS)
 
 # Overwrites the records and figures that are committed, and the table in README.

@@ -1,4 +1,4 @@
-"""Super-resolution: two targets a step gain what other blocks and kernels do not.
+"""Super-resolution: from x2 on, two targets gain what other blocks do not.
 
 `SuperResolutionNet` with other blocks in its encoder, about as many parameters:
 attention without parameters, as SPAN has it; gates in place of ReLU; a kernel of 11x11
@@ -7,7 +7,8 @@ they learn, and one afterwards; and filters that are the mean over the eight tur
 with its own blocks, and a continuous kernel of 12 cosines for each axis in place of 8.
 Or as it is, but learning from two targets in each step: small patches are made at a
 scale of 4, and enlarged by 4 and by a random scale, of one encoding. And, on the same
-encoder, a pixel shuffle by 4 whose output is resized by cubic.
+encoder, a pixel shuffle by 4 whose output is resized by cubic. Neither of these two
+sees small patches at other scales; at those below 2 that costs quality.
 
 All learn from the same photographs with as many steps and the same seed, once: few
 steps, which favour what learns fast. The loss at each scale counts by what cubic

@@ -16,24 +16,29 @@ from contconv.models.superres.turns import TURNS
 _BRANCH = 0.3
 
 
-class Attention(nn.Module):
+class _Pair(nn.Module):
+    """Two convolutions, the second of which starts small."""
+
+    def __init__(self, channels: int, middle: int | None = None, used: int = 0) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, middle or channels, 3, padding=1)
+        self.second = nn.Conv2d(used or channels, channels, 3, padding=1)
+        self.second.weight.data.mul_(_BRANCH)
+
+
+class Attention(_Pair):
     """Attention without parameters: a branch times the sigmoid of itself (SPAN, 2024).
 
     Args:
         channels: Channels of the features.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first, self.second = _convolution(channels), _convolution(channels)
-        self.second.weight.data.mul_(_BRANCH)
-
     def forward(self, features: Tensor) -> Tensor:
         branch = self.second(relu_(self.first(features)))
         return features + branch * (2 * branch.sigmoid())
 
 
-class Gated(nn.Module):
+class Gated(_Pair):
     """A gate in place of ReLU: channels times other channels (NAFNet, 2022).
 
     Args:
@@ -41,18 +46,15 @@ class Gated(nn.Module):
     """
 
     def __init__(self, channels: int) -> None:
-        super().__init__()
         half = round(2 * channels / 3)  # as many parameters as two of all channels
-        self.first = _convolution(channels, 2 * half)
-        self.second = _convolution(half, channels)
-        self.second.weight.data.mul_(_BRANCH)
+        super().__init__(channels, 2 * half, half)
 
     def forward(self, features: Tensor) -> Tensor:
         values, gates = self.first(features).chunk(2, 1)
         return features + self.second(values * gates)
 
 
-class LargeKernel(nn.Module):
+class LargeKernel(_Pair):
     """A kernel of 11x11 for each channel of a quarter of them (after ESC, 2025).
 
     Args:
@@ -60,9 +62,7 @@ class LargeKernel(nn.Module):
     """
 
     def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first, self.second = _convolution(channels), _convolution(channels)
-        self.second.weight.data.mul_(_BRANCH)
+        super().__init__(channels)
         few = max(channels // 4, 1)
         self.counts = [few, channels - few]
         self.large = nn.Conv2d(few, few, 11, padding=5, groups=few)
@@ -74,7 +74,7 @@ class LargeKernel(nn.Module):
         return features + self.second(mixed)
 
 
-class Plain(nn.Module):
+class Plain(_Pair):
     """The block of `ResidualEncoder`, whose filters may be made of others.
 
     Args:
@@ -86,9 +86,7 @@ class Plain(nn.Module):
     def __init__(
         self, channels: int, made: Callable[[int], nn.Module] | None = None
     ) -> None:
-        super().__init__()
-        self.first, self.second = _convolution(channels), _convolution(channels)
-        self.second.weight.data.mul_(_BRANCH)
+        super().__init__(channels)
         if made:
             for part in (self.first, self.second):
                 parametrize.register_parametrization(part, "weight", made(channels))
@@ -139,7 +137,3 @@ def folded(net: nn.Module) -> nn.Module:
         if parametrize.is_parametrized(module, "weight"):
             parametrize.remove_parametrizations(module, "weight")
     return net
-
-
-def _convolution(channels: int, outputs: int | None = None) -> nn.Conv2d:
-    return nn.Conv2d(channels, outputs or channels, 3, padding=1)

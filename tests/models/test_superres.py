@@ -62,6 +62,8 @@ def test_several_sizes_of_one_encoding(net):
     for given in ({"scale": 2}, {"scale": (1.1, 3.7)}, {"size": (33, 14)}):
         made = net.decode(features, images, **given)
         assert torch.equal(made, net(images, **given))
+    with pytest.raises(TypeError, match="images must be a floating-point tensor"):
+        net.encode(images.to(torch.uint8))
 
 
 def test_without_a_refinement_it_is_cubic_resizing(net):

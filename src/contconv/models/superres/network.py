@@ -123,8 +123,9 @@ class SuperResolutionNet(nn.Module):
                 a wrong type.
             ValueError: If neither scale nor size is given, or the images would shrink.
         """
-        target(images, scale, size)
-        return self.decode(self.encode(images), images, scale=scale, size=size)
+        ratios, size = target(images, scale, size)
+        images = images.contiguous(memory_format=torch.channels_last)
+        return self._decoded(self.encode(images), images, ratios, size)
 
     @no_type_check
     def encode(self, images: Float[Tensor, "n 3 h w"]) -> Float[Tensor, "n f h w"]:
@@ -132,7 +133,11 @@ class SuperResolutionNet(nn.Module):
 
         Args:
             images: RGB, with values in 0..1.
+
+        Raises:
+            TypeError, ValueError: If they are no such images.
         """
+        _check_images(images)
         return self.encoder(images.contiguous(memory_format=torch.channels_last))
 
     @no_type_check
@@ -144,16 +149,13 @@ class SuperResolutionNet(nn.Module):
         scale: Scale | None = None,
         size: Size | None = None,
     ) -> Float[Tensor, "n 3 height width"]:
-        """Enlarge images whose features are there already.
+        """Enlarge images whose features are there already, as `forward` does.
 
         Args:
             features: What `encode` made of the images.
             images: RGB, with values in 0..1.
             scale: As for `forward`.
             size: As for `forward`.
-
-        Returns:
-            What `forward` gives.
 
         Raises:
             TypeError, ValueError: As `forward` does.
@@ -166,6 +168,11 @@ class SuperResolutionNet(nn.Module):
         """
         ratios, size = target(images, scale, size)
         images = images.contiguous(memory_format=torch.channels_last)
+        return self._decoded(features, images, ratios, size)
+
+    def _decoded(
+        self, features: Tensor, images: Tensor, ratios: tuple[Ratio, ...], size: Any
+    ) -> Tensor:
         kernel, bias = self.kernel.at(ratios)
         features = landed(features, kernel, bias, ratios, size, learns=self.training)
         return self.refine(features) + enlarged(images, ratios, size)
@@ -275,10 +282,8 @@ def target(
                 f"{' and '.join(f'{a.up / a.down:g}' for a in axes)}; "
                 "contconv.resize makes images smaller"
             )
-    return (
-        tuple(Ratio(axis.up, axis.down) for axis in axes),
-        tuple(axis.out_size for axis in axes),
-    )
+    ratios = tuple(Ratio(axis.up, axis.down) for axis in axes)
+    return ratios, tuple(axis.out_size for axis in axes)
 
 
 def _check_images(images: Tensor) -> None:

@@ -13,7 +13,7 @@ each other.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,19 +59,10 @@ QUICK = Config(8, 9, 1, 512, 100, 1, 2, 3)
 
 def run(config: Config) -> dict[str, Any]:
     """Train each with every seed, from where it was left; and time their steps."""
-    sets = _networks.parts("cifar10", config.train_images, config.test_images)
-    rows = [
-        trainings.trained(name, case(name, config, seed), seed, sets, folder)
-        for seed in range(config.seeds)
-        for name in NAMES
-        for folder in [place(name, config, seed)]
-    ]
-    cases = {name: case(name, config) for name in NAMES}
-    costs = trainings.costs(cases, sets, config.threads, config.rounds)
-    return {"networks": rows, "costs": costs, "setting": asdict(config)}
+    return trainings.run(NAMES, case, config)
 
 
-def case(name: str, config: Config, seed: int = 0) -> Case:
+def case(name: str, config: Config, seed: int) -> Case:
     """A network, not trained, and its recipe."""
     size = min(RECIPE.batch_size, config.train_images)
     recipe = replace(RECIPE, epochs=config.epochs, batch_size=size, seed=seed)
@@ -87,13 +78,6 @@ def network(name: str, config: Config) -> nn.Module:
     if name in made:
         return made[name]()
     return CCNet(config.channels, kernel=name, norm="batch")
-
-
-def place(name: str, config: Config, seed: int) -> Path:
-    """The folder of a training."""
-    setting = replace(config, seeds=1, rounds=1, threads=1)
-    path = _networks.place(f"wide-{name}-{seed}", setting, committed=False)
-    return path.with_suffix("")
 
 
 def check(result: dict[str, Any]) -> None:

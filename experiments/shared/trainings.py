@@ -1,12 +1,14 @@
 """Trainings that an experiment compares: their course, and what a step costs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from benchmarks.measure import alternate
+from experiments.shared import networks as _networks
 from experiments.shared.costs import multiply_adds
 from training.images import ImageSets
 from training.loop import Recipe, fit
@@ -28,6 +30,29 @@ FAST = Recipe(
 
 Factory = Callable[[], torch.nn.Module]
 Case = tuple[Factory, Recipe]
+
+
+def run(
+    names: Iterable[str], case: Callable[..., Case], config: Any
+) -> dict[str, Any]:
+    """Each network with every seed, from where it was left; and the time of steps.
+
+    Args:
+        names: Of the networks.
+        case: A network and its recipe, of a name, the setting and a seed.
+        config: The setting: a dataclass.
+    """
+    sets = _networks.parts("cifar10", config.train_images, config.test_images)
+    kept = replace(config, seeds=1, rounds=1, threads=1)  # what decides a training
+    rows = [
+        trained(name, case(name, config, seed), seed, sets, place.with_suffix(""))
+        for seed in range(config.seeds)
+        for name in names
+        for place in [_networks.place(f"{name}-{seed}", kept, committed=False)]
+    ]
+    cases = {name: case(name, config, 0) for name in names}
+    times = costs(cases, sets, config.threads, config.rounds)
+    return {"networks": rows, "costs": times, "setting": asdict(config)}
 
 
 def trained(

@@ -14,7 +14,6 @@ are those of one picture of 128x128 pixels, enlarged by 2.7.
 """
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from rich.progress import track
 
 from experiments.shared import calls as _calls
 from experiments.shared import enlargers as _enlargers
-from experiments.shared.benchmarks import SCALES, Scales, measured
+from experiments.shared.benchmarks import SCALES, Scales
 from experiments.shared.enlargers import CUBIC, FIXED, LIIF, NAMES, OURS, PLAIN, Setting
 
 
@@ -54,17 +53,7 @@ def run(config: Config) -> dict[str, Any]:
         name: _enlargers.trained(name, config.setting, photographs)
         for name in track(NAMES, "networks")
     }
-    todo = [(*part, scale) for part in config.pictures for scale in config.scales]
-    found = [
-        {
-            "name": name,
-            "set": part,
-            "scales": list(scale),
-            **measured(partial(_calls.enlarged, model), part, scale, pictures=count),
-        }
-        for part, count, scale in track(todo, "scales")
-        for name, model in models.items()
-    ]
+    found = _enlargers.quality(models, config.pictures, config.scales)
     return {
         "quality": found,
         "costs": _calls.enlarging(
@@ -77,16 +66,9 @@ def run(config: Config) -> dict[str, Any]:
 
 def gain(result: dict[str, Any], name: str, part: str, scales: list[float]) -> float:
     """PSNR above cubic resizing, in dB."""
-    return value(result, name, part, scales) - value(result, CUBIC, part, scales)
-
-
-def value(result: dict[str, Any], name: str, part: str, scales: list[float]) -> float:
-    """PSNR in dB."""
-    wanted = (name, part, scales)
-    rows = (
-        r for r in result["quality"] if (r["name"], r["set"], r["scales"]) == wanted
+    return _enlargers.value(result, name, part, scales) - _enlargers.value(
+        result, CUBIC, part, scales
     )
-    return next(rows)["psnr"]
 
 
 def cases(result: dict[str, Any]) -> list[tuple[str, list[float]]]:

@@ -18,7 +18,6 @@ enlarged by 2.7, the networks in turns; filters that were made of others are fol
 """
 
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -33,7 +32,7 @@ from contconv.models.superres.scale_aware import ScaleAwareKernel
 from experiments.shared import calls as _calls
 from experiments.shared import enlargers as _enlargers
 from experiments.shared import networks as _networks
-from experiments.shared.benchmarks import Scales, measured
+from experiments.shared.benchmarks import Scales
 from experiments.shared.blocks import BLOCKS, folded
 from experiments.shared.enlargers import FIXED, Setting
 from experiments.shared.rivals import Shuffle
@@ -74,17 +73,7 @@ def run(config: Config) -> dict[str, Any]:
         name: trained(name, config.setting, photographs)
         for name in track(NAMES, "networks")
     }
-    todo = [(*part, scale) for part in config.pictures for scale in config.scales]
-    quality = [
-        {
-            "network": name,
-            "set": part,
-            "scales": list(scale),
-            **measured(partial(_calls.enlarged, model), part, scale, pictures=count),
-        }
-        for part, count, scale in track(todo, "scales")
-        for name, model in models.items()
-    ]
+    quality = _enlargers.quality(models, config.pictures, config.scales)
     costs = _calls.enlarging(models, config.timed, config.timed_scale, config.rounds)
     return {"quality": quality, "costs": costs, "setting": asdict(config.setting)}
 
@@ -134,20 +123,12 @@ def trained(name: str, setting: Setting, photographs: Photographs) -> nn.Module:
     return model.eval()
 
 
-def value(result: dict[str, Any], name: str, part: str, scale: float) -> float:
-    """PSNR in dB."""
-    wanted = (name, part, [scale, scale])
-    rows = (
-        r for r in result["quality"] if (r["network"], r["set"], r["scales"]) == wanted
-    )
-    return next(rows)["psnr"]
-
-
 def gains(result: dict[str, Any], name: str, part: str) -> list[float]:
     """PSNR above the network as it is, in dB, for each scale."""
     scales = list(dict.fromkeys(row["scales"][0] for row in result["quality"]))
     return [
-        value(result, name, part, scale) - value(result, PLAIN, part, scale)
+        _enlargers.value(result, name, part, [scale, scale])
+        - _enlargers.value(result, PLAIN, part, [scale, scale])
         for scale in scales
     ]
 

@@ -1,15 +1,21 @@
 """The networks that enlarge, which `superres` compares; each is trained once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import torch
+from rich.progress import track
 from safetensors.torch import load_file
 from torch import nn
 
 from contconv.models import SuperResolutionNet
 from experiments.shared import networks as _networks
+from experiments.shared.benchmarks import Scales, measured
+from experiments.shared.calls import enlarged
 from experiments.shared.rivals import Cubic, LocalImplicit, MetaUpscale, Shuffle
 from training.superres.fit import fit
 from training.superres.photographs import Photographs, load_photographs
@@ -107,3 +113,31 @@ def _path(name: str, setting: Setting) -> Path:
     """Where a network is kept."""
     file = "superres-" + name.lower().replace(" + ", "-").replace(" ", "-")
     return _networks.place(file, setting, committed=setting == FULL)
+
+
+def quality(
+    models: Mapping[str, nn.Module],
+    pictures: Iterable[tuple[str, int]],
+    scales: Iterable[Scales],
+) -> list[dict[str, Any]]:
+    """What `measured` says of each network, by set and scale."""
+    todo = [(*part, scale) for part, scale in product(pictures, scales)]
+    return [
+        {
+            "name": name,
+            "set": part,
+            "scales": list(scale),
+            **measured(partial(enlarged, model), part, scale, pictures=count),
+        }
+        for part, count, scale in track(todo, "scales")
+        for name, model in models.items()
+    ]
+
+
+def value(result: dict[str, Any], name: str, part: str, scales: list[float]) -> float:
+    """PSNR in dB, of what `quality` measured."""
+    wanted = (name, part, scales)
+    rows = (
+        r for r in result["quality"] if (r["name"], r["set"], r["scales"]) == wanted
+    )
+    return next(rows)["psnr"]

@@ -32,9 +32,7 @@ Factory = Callable[[], torch.nn.Module]
 Case = tuple[Factory, Recipe]
 
 
-def run(
-    names: Iterable[str], case: Callable[..., Case], config: Any
-) -> dict[str, Any]:
+def run(names: Iterable[str], case: Callable[..., Case], config: Any) -> dict[str, Any]:
     """Each network with every seed, from where it was left; and the time of steps.
 
     Args:

@@ -90,7 +90,7 @@ def encoded(frames: Frames, form: str, quality: int) -> bytes:
     if form == "TIFF":
         return tiff.encoded(frames.pictures)
     known = frames.first.metadata
-    if frames.first.white > 255:
+    if form == "PNG" and len(frames.pictures) == 1:
         array = interleaved(frames.first)
         array = array[..., 0] if array.shape[2] == 1 else array
         content = bytes(imagecodecs.png_encode(array, level=_COMPRESSION))

@@ -26,6 +26,7 @@ ORDER = {
     "accuracy_wide": "CIFAR-10 at the paper's width",
     "speedrun": "CIFAR-10 in minutes",
     "ensembles": "Ensembles of scales",
+    "ensembles_wide": "Ensembles at the paper's width",
     "gradual": "Gradual shrinking",
     "learned_scale": "Scales that are learned",
     "learned_strides": "Strides that are learned",
@@ -54,7 +55,7 @@ HIGHLIGHTS = (
 )
 
 # Experiments whose networks are not in the repository.
-NOT_STORED = ("accuracy_wide", "speedrun", "superres_parts")
+NOT_STORED = ("accuracy_wide", "ensembles_wide", "speedrun", "superres_parts")
 
 # Where a row of an experiment has the paper's number, for what the paper does not have.
 _OURS = ("", "—", "not in the paper")

@@ -108,7 +108,11 @@ def over_members(
     """
     ensemble = ScaleEnsemble(net.model, [None, *sequences[1:]])
     parts = [torch.stack(ensemble.members(part)) for part in images.split(250)]
-    members = torch.cat(parts, 1).softmax(2)
+    return joined(torch.cat(parts, 1).softmax(2), labels, orders)
+
+
+def joined(members: Tensor, labels: Tensor, orders: int) -> dict[str, list[float]]:
+    """The same, from what each member says of each class, ``[members, n, classes]``."""
     generator = torch.Generator().manual_seed(0)
     totals = torch.zeros(len(members), dtype=torch.float64)
     for _ in range(orders):

@@ -49,11 +49,17 @@ QUICK = Setting(
     held_out=1,
 )
 
+# Channels at the size of the output: with so many, the network has 9 % less parameters
+# than that of `FIXED`.
+_REFINE = 24
+
 _MAKE: dict[str, Callable[[int, int], nn.Module]] = {
     CUBIC: lambda channels, blocks: Cubic(),
-    OURS: SuperResolutionNet,
+    OURS: lambda channels, blocks: SuperResolutionNet(
+        channels, blocks, refine_channels=_REFINE
+    ),
     PLAIN: lambda channels, blocks: SuperResolutionNet(
-        channels, blocks, scale_aware=False
+        channels, blocks, refine_channels=_REFINE, scale_aware=False
     ),
     FIXED: lambda channels, blocks: Shuffle(channels, blocks, (4,)),
     WHOLE: lambda channels, blocks: Shuffle(channels, blocks, (2, 3, 4)),
@@ -97,6 +103,10 @@ def trained(
             scales=scales,
             whole=whole,
             held_out=setting.held_out,
+            targets=2 if name in (OURS, PLAIN) else 1,
+            balanced=True,
+            fourier=1.0,
+            ema=0.99,
         )
         fit(model, photographs or learned_from(setting), recipe, progress=False)
         _networks.keep(model, path)

@@ -41,12 +41,11 @@ def run(names: Iterable[str], case: Callable[..., Case], config: Any) -> dict[st
         config: The setting: a dataclass.
     """
     sets = _networks.parts("cifar10", config.train_images, config.test_images)
-    kept = replace(config, seeds=1, rounds=1, threads=1)  # what decides a training
+    setting = deciding(config)
     rows = [
-        trained(name, case(name, config, seed), seed, sets, place.with_suffix(""))
+        trained(name, case(name, config, seed), seed, sets, folder(name, seed, setting))
         for seed in range(config.seeds)
         for name in names
-        for place in [_networks.place(f"{name}-{seed}", kept, committed=False)]
     ]
     cases = {name: case(name, config, 0) for name in names}
     times = costs(cases, sets, config.threads, config.rounds)
@@ -54,19 +53,38 @@ def run(names: Iterable[str], case: Callable[..., Case], config: Any) -> dict[st
 
 
 def trained(
-    name: str, case: Case, seed: int, sets: ImageSets, folder: Path
+    name: str, case: Case, seed: int, sets: ImageSets, kept: Path
 ) -> dict[str, Any]:
     """The course of a training by epochs; it goes on from where it was left."""
-    factory, recipe = case
-    torch.manual_seed(seed)
-    model = factory().to(memory_format=torch.channels_last)  # type: ignore
-    history = fit(model, sets, recipe, folder=folder, resume=True, progress=False)
+    _, history = network(case, seed, sets, kept)
     return {
         "network": name,
         "seed": seed,
         "loss": [epoch["loss"] for epoch in history],
         "accuracy": [100 * epoch["test_accuracy"] for epoch in history],
     }
+
+
+def network(
+    case: Case, seed: int, sets: ImageSets, kept: Path
+) -> tuple[torch.nn.Module, list[dict[str, Any]]]:
+    """A trained network, and what `fit` says of each epoch."""
+    factory, recipe = case
+    torch.manual_seed(seed)
+    model = factory().to(memory_format=torch.channels_last)  # type: ignore
+    history = fit(model, sets, recipe, folder=kept, resume=True, progress=False)
+    return model.eval(), history
+
+
+def deciding(config: Any) -> Any:
+    """A setting without what decides nothing of a single training."""
+    return replace(config, seeds=1, rounds=1, threads=1)
+
+
+def folder(name: str, seed: int, setting: Any) -> Path:
+    """Where a training is kept, by the setting that decides it."""
+    path = _networks.place(f"{name}-{seed}", setting, committed=False)
+    return path.with_suffix("")
 
 
 def costs(

@@ -41,9 +41,9 @@ def test_scales_beyond_the_highest():
 
 
 def test_several_targets_of_a_small_patch():
-    """The first at the highest scale or beyond, the others below; all show the same."""
+    """The first mostly at the highest scale, others near it; all show the same."""
     recipe = small(scales=(1.0, 3.0), patch=20, beyond=0.3, largest=72, targets=3)
-    crops, seen = Crops(photographs(), recipe), []
+    crops, seen, highest = Crops(photographs(), recipe), [], 0
     for step in range(20):
         low, first, *others = crops.batch(0, step, EVERY)
         assert len(others) == 2
@@ -51,13 +51,15 @@ def test_several_targets_of_a_small_patch():
             back = resize(low.float(), size=high.shape[2:])
             edge = [pixels // 6 for pixels in high.shape[2:]]
             inside = (..., slice(edge[0], -edge[0]), slice(edge[1], -edge[1]))
-            assert (back - high)[inside].abs().max() < 2
+            assert (back - high)[inside].abs().max() < 2.5
             scales = [a / b for a, b in zip(high.shape[2:], low.shape[2:], strict=True)]
             assert all(1 <= scale <= 6 for scale in scales)
-        assert min(first.shape[2:]) >= 3 * low.shape[2]
-        assert all(o.shape[2] <= first.shape[2] for o in others)
+        highest += min(first.shape[2:]) >= 3 * low.shape[2]
+        for most, *sides in zip(*(a.shape[2:] for a in (first, *others)), strict=True):
+            assert all(max(low.shape[2], most / 1.6 - 1) <= s <= most for s in sides)
         seen += [tuple(other.shape[2:]) for other in others]
-    assert len(set(seen)) > 30
+    assert 10 < highest < 20
+    assert len(set(seen)) > 25
 
 
 def test_the_loss_of_several_targets_is_their_mean():

@@ -14,6 +14,10 @@ from training.superres.photographs import Photographs
 from training.superres.recipe import Recipe
 
 DEGRADATION = Degradation()
+# With several targets: the share of the batches whose first is at the highest scale, and
+# how many times smaller than the first others are at most. The encoder learns most from
+# high scales; but what was made small by 4 is unlike what comes to be enlarged by 1.3.
+_HIGHEST, _SMALLEST = 0.7, 1.6
 
 
 class Crops:
@@ -111,7 +115,7 @@ def _sizes(recipe: Recipe, draw: torch.Generator) -> tuple[int, tuple[int, int]]
         patch = _small(recipe, scale)
         return patch, (patch * scale, patch * scale)
     y, x, alike = torch.rand(3, generator=draw, dtype=torch.float64).tolist()
-    if recipe.targets > 1:
+    if recipe.targets > 1 and torch.rand((), generator=draw) < _HIGHEST:
         low = high
     if recipe.beyond and torch.rand((), generator=draw) < recipe.beyond:
         low, high = high, recipe.highest
@@ -126,11 +130,11 @@ def _smaller(
 ) -> tuple[int, int]:
     """Height and width of other large patches that show the same."""
     y, x, alike = torch.rand(3, generator=draw, dtype=torch.float64).tolist()
-    least = min(round(patch * recipe.scales[0]), *size)
     places = (y, y if alike < 0.5 else x)
+    leasts = (max(patch, round(most / _SMALLEST)) for most in size)
     height, width = (
         round(least + place * (most - least))
-        for place, most in zip(places, size, strict=True)
+        for place, least, most in zip(places, leasts, size, strict=True)
     )
     return height, width
 

@@ -24,8 +24,8 @@ class Recipe(Optimization):
         largest: Pixels of the large patches, along each side, at most: where the scale
             is high, the small patches have fewer pixels for that.
         targets: How many large patches are learned from at once. With more than one,
-            the first is at the highest scale, or beyond, and the others are it, made
-            smaller to random scales: the encoder runs once for all.
+            the first is at the highest scale in most batches, and the others are it,
+            made somewhat smaller: the encoder runs once for all.
         drawn: The share of the patches that show text and line art, drawn here.
         degraded: The share of the small patches that are as pictures come: resized
             before, blurred, with noise, and as JPEGs; the large ones stay clean.

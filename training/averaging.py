@@ -31,6 +31,8 @@ class Average:
             return
         decay = min(self.decay, (1 + steps) / (10 + steps))
         for parameter in self._parameters():
+            if parameter.grad is None and not self.optimizer.state.get(parameter):
+                continue  # it has never learned; optimizers begin with an empty state
             state = self.optimizer.state[parameter]
             if _KEY not in state:
                 state[_KEY] = parameter.detach().clone()

@@ -55,6 +55,18 @@ def test_is_a_stack_of_convolutions(size, widths):
     torch.testing.assert_close(actual, expected)
 
 
+def test_networks_that_draw_their_linear_layers_anew_leave_the_basis():
+    """As most training scripts do: else the basis would be random, and tiny."""
+    kernel = MLPKernel(2, 3, (3, 3))
+    distances = 3 * torch.rand(50, 2) - 1.5
+    before = kernel.basis(distances)
+    for module in nn.Sequential(kernel, nn.Linear(3, 4)).modules():
+        if isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+            nn.init.zeros_(module.bias)
+    assert torch.equal(kernel.basis(distances), before)
+
+
 @SIZES
 @WIDTHS
 def test_weights_are_basis_times_head(size, widths):

@@ -97,6 +97,15 @@ def test_kernels():
     assert len({id(kernel) for kernel in kernels}) == 7
 
 
+def test_kernels_begin_as_they_would_alone():
+    """Orthonormal bases: a mean square of 1/9 for each function on 3x3 pixels."""
+    distances = 3 * torch.rand(4000, 2) - 1.5
+    for name in ("cosine", "mlp"):
+        for layer in continuous_layers(CCNet(2, kernel=name)):
+            basis = layer.kernel.basis(distances)
+            assert (9 * basis.square().mean(0) - 1).abs().max() < 0.1
+
+
 @pytest.mark.parametrize("norm", [None, "batch"])
 @pytest.mark.parametrize("build", [BaselineNet, CCNet])
 def test_trains(build, norm):

@@ -1,5 +1,6 @@
 """What training to enlarge can do beyond the plain: each option, and resumed."""
 
+import itertools
 import signal
 import subprocess
 import sys
@@ -131,6 +132,25 @@ def test_the_average_is_tested_and_kept():
         if steps == 3:
             assert tested[0] == pytest.approx(average)
     assert model.light.item() == tested[-1] != learned[-1]
+
+
+def test_the_average_of_what_learns_later():
+    """A part that the first steps do not use, as a pixel shuffle for each scale."""
+    steps = itertools.count()
+
+    class Late(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.early = nn.Parameter(torch.tensor(0.5))
+            self.late = nn.Parameter(torch.tensor(0.5))
+
+        def forward(self, images, *, size):
+            light = self.late if next(steps) % 3 == 2 else self.early
+            return resize(images, size=size, antialias=False) + light
+
+    model = Late()
+    fit(model, photographs(), small(steps=6, lr=0.05, ema=0.6), progress=False)
+    assert 0 < model.early.item() < 0.5 and 0 < model.late.item() < 0.5
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ class MLPKernel(LearnedKernel):
             check_fit(self, self.kernel_size, max(self.widths))
         sizes = (self.ndim, *self.widths)
         self.layers = nn.ModuleList(
-            nn.Linear(fan_in, fan_out, device=device, dtype=dtype)
+            _Linear(fan_in, fan_out, device=device, dtype=dtype)
             for fan_in, fan_out in itertools.pairwise(sizes)
         )
         rank = self.widths[-1] + 1
@@ -145,8 +145,8 @@ class MLPKernel(LearnedKernel):
         widths = (_CREASES_PER_PIXEL * count, count - 1)
         return {"widths": widths} if count > 1 else {}
 
-    def _linear_layers(self) -> list[nn.Linear]:
-        return [layer for layer in self.layers if isinstance(layer, nn.Linear)]
+    def _linear_layers(self) -> "list[_Linear]":
+        return [layer for layer in self.layers if isinstance(layer, _Linear)]
 
     @property
     def _step(self) -> float:
@@ -159,13 +159,13 @@ class MLPKernel(LearnedKernel):
         """
         return (2 * self.head.shape[0]) ** -0.5
 
-    def _linear(self, layer: nn.Linear, features: Tensor) -> Tensor:
+    def _linear(self, layer: "_Linear", features: Tensor) -> Tensor:
         """A layer times its step, in the dtype of the features."""
         weight, bias = layer.weight.to(features.dtype), layer.bias.to(features.dtype)
         return self._step * nn.functional.linear(features, weight, bias)
 
     def _set(
-        self, layer: nn.Linear, drawn: tuple[Tensor, Tensor], features: Tensor
+        self, layer: "_Linear", drawn: tuple[Tensor, Tensor], features: Tensor
     ) -> Tensor:
         """Give the layer its effective weight and bias; return what it then makes."""
         weight, bias = drawn
@@ -175,6 +175,24 @@ class MLPKernel(LearnedKernel):
 
     def _half_widths(self, like: Tensor) -> Tensor:
         return torch.tensor(self.kernel_size, dtype=like.dtype, device=like.device) / 2
+
+
+class _Linear(nn.Module):
+    """A weight and a bias, which the kernel itself draws.
+
+    No ``nn.Linear``: networks draw anew the weights of all that they find in them, and
+    the basis would be a random one, a thousandth as large.
+    """
+
+    def __init__(self, fan_in: int, fan_out: int, **factory: Any) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(fan_out, fan_in, **factory))
+        self.bias = nn.Parameter(torch.empty(fan_out, **factory))
+        self.out_features = fan_out
+
+    def extra_repr(self) -> str:
+        """Widths before and after, as `repr` shows them."""
+        return f"{self.weight.shape[1]}, {self.out_features}"
 
 
 def _as_widths(kernel_size: tuple[int, ...], widths: Any) -> tuple[int, ...]:

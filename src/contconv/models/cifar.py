@@ -59,7 +59,7 @@ class _Classifier(nn.Module):
             nn.ReLU(),
             nn.Linear(hidden, classes),
         )
-        for module in self.modules():
+        for module in (*self.features, *self.classifier):
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 if has_numbers(module.weight):  # else it would load the compiler
                     nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

@@ -14,8 +14,8 @@ from training.superres.photographs import Photographs
 from training.superres.recipe import Recipe
 
 DEGRADATION = Degradation()
-# With several targets: the share of the batches whose first is at the highest scale, and
-# how many times smaller than the first others are at most. The encoder learns most from
+# With several targets: the share of the batches whose first is at the highest scale,
+# and how many times smaller than it others are at most. The encoder learns most from
 # high scales; but what was made small by 4 is unlike what comes to be enlarged by 1.3.
 _HIGHEST, _SMALLEST = 0.7, 1.6
 

@@ -49,6 +49,7 @@ def write_superres(folder: Path) -> None:
         "small": _small(shipped),
         "trials": _trials(log["trials"]),
         "ensembles": _ensembles(log["ensembles"]),
+        "targets": _targets(log["targets"]),
         "rule": [_rule(inputs["result"])],
         "inputs": [*_inputs(inputs["result"]), "", f"*{source(inputs)}*"],
     }
@@ -120,6 +121,15 @@ def _ensembles(log: list[dict[str, Any]]) -> list[str]:
         for one in log
     )
     return table(["members", "Set5 unseen x2, x3, x4", "B100 x2"], rows)
+
+
+def _targets(log: list[dict[str, Any]]) -> list[str]:
+    rows = (
+        [one["how"], *(", ".join(f"{v:.2f}" for v in one[p]) for p in list(one)[1:])]
+        for one in log
+    )
+    scales = "1.3, 1.7, 2, 3, 4, 8"
+    return table(["targets in a step", f"Set5 unseen x{scales}", "B100"], rows)
 
 
 def _rule(result: dict[str, Any]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from _choosing import write_choosing
 from _compared import write_compared
 from _gallery import write_gallery
 from _landing import write_landing
@@ -39,6 +40,7 @@ def write_all() -> None:
     write_superres(folder)
     write_gallery(DOCS)
     write_native(folder)
+    write_choosing(folder)
     write_compared(folder)
     write_landing(folder)
     (folder / "explain.txt").write_text(_explanation())

@@ -1,10 +1,12 @@
-"""Super-resolution: one network for all scales is above LIIF, and near x4 with cubic.
+"""Super-resolution: one network for all scales is above LIIF, level with x4 + cubic.
 
 The paper names it as future work. All have the encoder of `SuperResolutionNet`, learn
 what cubic resizing lacks, from the same photographs with as many steps of as many
-patches, once. What people use is a pixel shuffle by 4 whose output is resized to the
-scale, a pixel shuffle for each of 2, 3 and 4, or networks that are asked for each
-pixel, such as LIIF and Meta-SR. The plain kernel is ours without the scale as input.
+patches, once. The continuous network learns from two targets in each step, as
+`superres_parts` says, and has 24 channels at the size of the output. What people use is
+a pixel shuffle by 4 whose output is resized to the scale, a pixel shuffle for each of
+2, 3 and 4, or networks that are asked for each pixel, such as LIIF and Meta-SR. The
+plain kernel is ours without the scale as input.
 
 PSNR of Y in 8 bits, as many pixels shaved from the border as the scale: at 2, 3 and 4
 with the small pictures that come with Set5 and B100, at other scales with those that
@@ -86,10 +88,10 @@ def check(result: dict[str, Any]) -> None:
     for case in cases(result):
         assert gain(result, OURS, *case) > 0
         assert gain(result, OURS, *case) > gain(result, LIIF, *case)
-        assert gain(result, OURS, *case) > gain(result, FIXED, *case) - 0.25
-    ours, implicit = (result["costs"][name] for name in (OURS, LIIF))
+        assert gain(result, OURS, *case) > gain(result, FIXED, *case) - 0.15
+    ours, implicit, fixed = (result["costs"][name] for name in (OURS, LIIF, FIXED))
     assert ours["milliseconds"] < implicit["milliseconds"]
-    assert ours["memory"] < implicit["memory"]
+    assert ours["memory"] < fixed["memory"]
 
 
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -108,8 +110,12 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
                 ", ".join(each),
             )
         )
-    wins = sum(gain(result, OURS, *c) > gain(result, FIXED, *c) for c in cases(result))
-    above = f"above at {wins} of {len(cases(result))} scales and sets"
+    over = [gain(result, OURS, *c) - gain(result, FIXED, *c) for c in cases(result)]
+    above = (
+        f"above at {sum(o > 0 for o in over)} of {len(over)} scales and sets, within "
+        f"0.05 dB at {sum(abs(o) < 0.05 for o in over)}, by {min(over):+.2f} to "
+        f"{max(over):+.2f} dB"
+    )
     rows.append(("One network for all scales against x4 + cubic", "—", above))
     ours = result["costs"][OURS]
     each = [
@@ -161,13 +167,16 @@ def _draw_costs(axis: Any, result: dict[str, Any], part: str) -> None:
         mean = sum(gain(result, name, part, s) for s in scales) / len(scales)
         cost = result["costs"][name]
         axis.plot(cost["milliseconds"], mean, "o", color=f"C{i}")
-        # Ours and its plain kernel lie close together.
+        # These three lie close together.
+        offset = {FIXED: (-8, 6), PLAIN: (8, -10)}.get(name, (8, -3))
         axis.annotate(
-            f"  {name}, {cost['multiply_adds'] / 1e9:.1f} G",
+            f"{name}, {cost['multiply_adds'] / 1e9:.1f} G",
             (cost["milliseconds"], mean),
+            offset,
+            textcoords="offset points",
             fontsize=8,
-            va="top" if name == PLAIN else "bottom",
         )
+    axis.margins(y=0.1)
     axis.set(xlabel="milliseconds; multiply-adds beside", title="Cost, by 2.7")
     axis.set_ylabel(f"mean over the scales, {part}, dB")
     most = max(result["costs"][name]["milliseconds"] for name in NAMES)

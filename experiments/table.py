@@ -48,8 +48,9 @@ HIGHLIGHTS = (
     ("generalization", "Fig. 7: Internal-Net trained at one float scale"),
     ("repeated_filter", "drift after 50 4x4 filters (Fig. 6): CC"),
     ("shift_equivariance", "Table 1: shift equivariance, CC, gradual, Internal-Net"),
-    ("accuracy_wide", "CIFAR-10, 64 channels, 6 epochs, one seed: CC"),
-    ("accuracy", "CIFAR-10, CC-Net over it, Internal-Net"),
+    ("shift_equivariance", "Table 1: shift equivariance, CC, gradual, splines"),
+    ("accuracy_wide", "CIFAR-10, 64 channels, 6 epochs, one seed: CC-Net, splines"),
+    ("accuracy_wide", "CIFAR-10, 64 channels, 6 epochs, one seed: CC-Net, Internal"),
     ("ensembles", "Ensemble of 2 scale sequences"),
     ("superres", "One network for all scales against x4 + cubic"),
 )

@@ -1,4 +1,4 @@
-"""Table 1: features of continuous convolutions move as the image does.
+"""Table 1: features of splines move as the image does; the Internal-Net's do not.
 
 The image is shifted by up to r pixels, the last feature map is shifted back by a
 quarter of that, and compared with the feature map of the image itself (cosine
@@ -7,9 +7,13 @@ the trained networks of `experiments.accuracy`. Beside it, how often the predict
 is the same for two shifts of one image.
 
 That measure, the paper's, counts whatever does not move, too: a constant map is moved
-perfectly. Much of what these networks make of noise is constant, and most of what the
-Internal-Net does. So it is also taken of what varies: the mean of each map is
-subtracted first.
+perfectly, and much of what these networks make of noise is constant. So it is also
+taken of what varies: the mean of each map is subtracted first.
+
+The paper has its Internal-Net above the baseline. So it was here, for as long as it
+began so small that most of its features were constant. As it should begin, with cosines
+as its basis, it learns better, and moves as badly as cosines do: at fractions, both
+give a constant a pattern that stays where it is. Splines do not.
 """
 
 from collections.abc import Callable
@@ -99,14 +103,17 @@ def means(result: dict[str, Any], network: str, what: str) -> list[float]:
 
 
 def check(result: dict[str, Any]) -> None:
-    """What holds: the Internal-Net as the paper measures, splines in what varies."""
+    """What holds: splines are above in what varies, the Internal-Net is as cosines."""
     for row in result["networks"]:
         values = [value for name in (*WHOLE, *VARYING) for value in row[name]]
         assert all(-1 <= value <= 1 for value in values)
     if result["epochs"] > 1:
         count = len(result["max_shifts"])
         for name in WHOLE:
-            assert above(result, "mlp", name) == count, name
+            pairs = zip(
+                means(result, "mlp", name), means(result, "cosine", name), strict=True
+            )
+            assert all(abs(a - b) < 0.06 for a, b in pairs), name
         for name in ("images, varying", "consistency"):
             assert above(result, "spline", name) == count, name
 

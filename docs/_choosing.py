@@ -1,7 +1,10 @@
 """What was measured of each kernel, side by side, for the page on which to take."""
 
+import sys
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from _markdown import table
 

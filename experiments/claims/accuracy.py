@@ -4,10 +4,10 @@ The paper's two networks, trained alike: the same recipe, channels and number of
 and the same seeds; for each network the learning rate that was best in a trial with
 6,400 images, for splines and the Internal-Net that of the cosines. The continuous one
 is shown as the paper has it, shrinking gradually, with splines, with cosines and with
-the Internal-Net, all with about as many weights; and, with cosines, at the scales of the
-baseline: what the layer does without what the scales do. The images are JPEG copies,
-the networks small and trained briefly, for two CPU cores: all are less accurate than
-the paper's.
+the Internal-Net, all with about as many weights; and, with cosines, at the scales of
+the baseline: what the layer does without what the scales do. The images are JPEG
+copies, the networks small and trained briefly, for two CPU cores: all are less accurate
+than the paper's.
 """
 
 import statistics

@@ -17,24 +17,31 @@ from typing import Any
 
 import torch
 from rich.progress import track
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy, interpolate
 
 from contconv import ContinuousConv2d, LearnableScale
-from contconv.nn import scales_of
 from experiments.shared import networks as _networks
 from experiments.shared.networks import mean_and_deviation
-from experiments.shared.spectral_stride import SpectralStride
+from experiments.shared.shrinking import (
+    Classifier,
+    Scales,
+    multiply_adds,
+    scales_now,
+)
 from training.batches import Batches, Normalized
-
-Scales = tuple[float, ...]
 
 POOR, LEARNED, GOOD = "fixed, poor", "learned, from poor", "fixed, good"
 
 
 @dataclass(frozen=True)
 class Config:
-    """The zooms to be found, and the classifier."""
+    """The zooms to be found, and the classifier.
+
+    Attributes:
+        price: What the family ``"priced"`` pays for the multiply-adds of all pixels
+            that it was given, in units of the cross entropy.
+    """
 
     zooms: tuple[tuple[float, float], ...] = (
         (0.6, 1.5),
@@ -52,6 +59,7 @@ class Config:
     batch_size: int = 128
     rate: float = 5e-3
     scale_rate: float = 2e-2
+    price: float = 1.0
     seeds: int = 3
 
 
@@ -113,38 +121,6 @@ def found_zoom(zoom: tuple[float, float], steps: int) -> dict[str, Any]:
     return {"zoom": list(zoom), "way": way}
 
 
-class Classifier(nn.Module):
-    """Continuous layers with batch normalization, the mean of pixels, a linear one."""
-
-    def __init__(
-        self, family: str, channels: tuple[int, ...], scales: Scales, learns: bool
-    ) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        before = 3
-        for after, scale in zip(channels, scales, strict=True):
-            layers += shrinking(family, before, after, scale, learns)
-            layers += [nn.BatchNorm2d(after), nn.ReLU()]
-            before = after
-        self.features, self.last = nn.Sequential(*layers), nn.Linear(before, 10)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Scores of classes, from ``[n, 3, h, w]``."""
-        return self.last(self.features(images).mean((2, 3)))
-
-
-def shrinking(
-    family: str, before: int, after: int, scale: float, learns: bool
-) -> list[nn.Module]:
-    """A layer of a scale that may be learned, and what its family puts behind it."""
-    options: dict[str, Any] = {"kernel": "spline", "antialias": family == "antialias"}
-    if family == "spectral":
-        pool = SpectralStride(scale, learns)
-        return [ContinuousConv2d(before, after, 5, scale=1, **options), pool]
-    own = LearnableScale((scale, scale), most=2.0) if learns else scale
-    return [ContinuousConv2d(before, after, 5, scale=own, **options)]
-
-
 def _trained(
     config: Config, family: str, scales: Scales, learns: bool, seed: int
 ) -> dict[str, Any]:
@@ -166,20 +142,15 @@ def _trained(
         for step in range(len(batches)):
             images, labels = batches.batch(epoch, step, slice(None))
             optimizer.zero_grad()
-            cross_entropy(model(images), labels).backward()
+            loss = cross_entropy(model(images), labels)
+            if learns and family == "priced":
+                loss = loss + config.price * multiply_adds(model)
+            loss.backward()
             optimizer.step()
             plan.step()
         accuracy.append(_accuracy(model, test))
-        way.append(_scales(model))
+        way.append(scales_now(model))
     return {"accuracy": accuracy, "scales": way}
-
-
-def _scales(model: nn.Module) -> list[list[float]]:
-    """Of each layer that shrinks."""
-    own = [m for m in model.modules() if isinstance(m, SpectralStride)]
-    if own:
-        return [m.learnable_scale().tolist() for m in own]
-    return [[float(s) for s in scale] for scale in scales_of(model)]
 
 
 def _groups(model: nn.Module, config: Config) -> list[dict[str, Any]]:

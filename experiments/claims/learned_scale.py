@@ -36,12 +36,7 @@ POOR, LEARNED, GOOD = "fixed, poor", "learned, from poor", "fixed, good"
 
 @dataclass(frozen=True)
 class Config:
-    """The zooms to be found, and the classifier.
-
-    Attributes:
-        price: What the family ``"priced"`` pays for the multiply-adds of all pixels
-            that it was given, in units of the cross entropy.
-    """
+    """The zooms to be found, and the classifier."""
 
     zooms: tuple[tuple[float, float], ...] = (
         (0.6, 1.5),
@@ -59,7 +54,6 @@ class Config:
     batch_size: int = 128
     rate: float = 5e-3
     scale_rate: float = 2e-2
-    price: float = 1.0
     seeds: int = 3
 
 
@@ -85,8 +79,15 @@ def run(config: Config) -> dict[str, Any]:
     return {"zooms": zooms, "runs": trained(config, "")}
 
 
-def trained(config: Config, family: str) -> list[dict[str, Any]]:
-    """The three ways to train, with every seed, for layers of a family."""
+def trained(config: Config, family: str, price: float = 0.0) -> list[dict[str, Any]]:
+    """The three ways to train, with every seed, for layers of a family.
+
+    Args:
+        config: The classifiers, and how they learn.
+        family: Of `experiments.shared.shrinking`.
+        price: Of all multiply-adds that there can be, where scales are learned; in
+            units of the cross entropy.
+    """
     ways = {
         POOR: (config.poor, False),
         LEARNED: (config.poor, True),
@@ -94,7 +95,7 @@ def trained(config: Config, family: str) -> list[dict[str, Any]]:
     }
     cases = [(way, seed) for way in ways for seed in range(config.seeds)]
     return [
-        {"way": way, "seed": seed, **_trained(config, family, *ways[way], seed)}
+        {"way": way, "seed": seed, **_trained(config, family, *ways[way], seed, price)}
         for way, seed in track(cases, "training")
     ]
 
@@ -122,7 +123,12 @@ def found_zoom(zoom: tuple[float, float], steps: int) -> dict[str, Any]:
 
 
 def _trained(
-    config: Config, family: str, scales: Scales, learns: bool, seed: int
+    config: Config,
+    family: str,
+    scales: Scales,
+    learns: bool,
+    seed: int,
+    price: float,
 ) -> dict[str, Any]:
     """Accuracy and scales after each epoch."""
     torch.manual_seed(seed)
@@ -143,8 +149,8 @@ def _trained(
             images, labels = batches.batch(epoch, step, slice(None))
             optimizer.zero_grad()
             loss = cross_entropy(model(images), labels)
-            if learns and family == "priced":
-                loss = loss + config.price * multiply_adds(model)
+            if learns and price:
+                loss = loss + price * multiply_adds(model)
             loss.backward()
             optimizer.step()
             plan.step()

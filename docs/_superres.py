@@ -116,20 +116,20 @@ def _trials(log: list[dict[str, Any]]) -> list[str]:
 
 
 def _ensembles(log: list[dict[str, Any]]) -> list[str]:
-    rows = (
-        [one["how"], *(", ".join(f"{v:+.2f}" for v in one[p]) for p in list(one)[1:])]
-        for one in log
-    )
-    return table(["members", "Set5 unseen x2, x3, x4", "B100 x2"], rows)
+    head = ["members", "Set5 unseen x2, x3, x4", "B100 x2"]
+    return table(head, _rows(log, "+.2f"))
 
 
 def _targets(log: list[dict[str, Any]]) -> list[str]:
-    rows = (
-        [one["how"], *(", ".join(f"{v:.2f}" for v in one[p]) for p in list(one)[1:])]
-        for one in log
-    )
-    scales = "1.3, 1.7, 2, 3, 4, 8"
-    return table(["targets in a step", f"Set5 unseen x{scales}", "B100"], rows)
+    head = ["targets in a step", "Set5 unseen x1.3, 1.7, 2, 3, 4, 8", "B100"]
+    return table(head, _rows(log, ".2f"))
+
+
+def _rows(log: list[dict[str, Any]], form: str) -> Iterator[list[str]]:
+    """What each way is called, and its numbers by set."""
+    for one in log:
+        numbers = (", ".join(format(v, form) for v in one[p]) for p in list(one)[1:])
+        yield [one["how"], *numbers]
 
 
 def _rule(result: dict[str, Any]) -> str:

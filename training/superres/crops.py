@@ -131,7 +131,8 @@ def _smaller(
     """Height and width of other large patches that show the same."""
     y, x, alike = torch.rand(3, generator=draw, dtype=torch.float64).tolist()
     places = (y, y if alike < 0.5 else x)
-    leasts = (max(patch, round(most / _SMALLEST)) for most in size)
+    lowest = round(patch * recipe.scales[0])
+    leasts = (min(max(lowest, round(most / _SMALLEST)), most) for most in size)
     height, width = (
         round(least + place * (most - least))
         for place, least, most in zip(places, leasts, size, strict=True)

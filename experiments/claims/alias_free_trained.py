@@ -102,7 +102,8 @@ def _row(
     family: str, way: str, seed: int, config: Config, sets: ImageSets
 ) -> dict[str, Any]:
     model, accuracy = trained(family, way, seed, config.training, sets)
-    images = _networks.normalized(sets, sets.test.images[: config.images])
+    few = sets.test.images[_networks.spread(sets.test, config.images)]
+    images = _networks.normalized(sets, few)
     return {"accuracy": accuracy, **measured(model, images, config)}
 
 

@@ -51,8 +51,7 @@ QUICK = Config(
 def run(config: Config) -> dict[str, Any]:
     """The accuracy over the number of members, for every network and kind of change."""
     sets = _networks.images(config.setting)
-    count = config.test_images
-    rows = torch.arange(count) * len(sets.test.labels) // count
+    rows = _networks.spread(sets.test, config.test_images)
     images = _networks.normalized(sets, sets.test.images[rows])
     labels = sets.test.labels[rows]
     found = []

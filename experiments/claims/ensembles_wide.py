@@ -85,9 +85,12 @@ def run(config: Config) -> dict[str, Any]:
     """The accuracy over the number of members, by training and kind of member."""
     base = config.training.base
     sets = _networks.parts("cifar10", base.train_images, base.test_images)
-    rows = torch.arange(config.images) * len(sets.test.labels) // config.images
+    rows = _networks.spread(sets.test, config.images)
     tested = _networks.normalized(sets, sets.test.images[rows])
-    learned = _networks.normalized(sets, sets.train.images[: config.statistics_images])
+    # Mixed: statistics are the mean of those of parts of the images.
+    order = torch.randperm(len(sets.train), generator=torch.Generator().manual_seed(0))
+    few = sets.train.images[order[: config.statistics_images]]
+    learned = _networks.normalized(sets, few)
     labels = sets.test.labels[rows]
     found = []
     for name in track((AUGMENTED, JITTERED, BARE), "trainings"):

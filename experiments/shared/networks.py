@@ -83,8 +83,13 @@ def parts(name: str, train: int, test: int) -> ImageSets:
 
 
 def _part(images: Images, count: int) -> Images:
-    rows = torch.arange(count) * len(images.labels) // count
+    rows = spread(images, count)
     return Images(images.images[rows], images.labels[rows])
+
+
+def spread(images: Images, count: int) -> Tensor:
+    """The places of so many images of all classes alike: sets are sorted by class."""
+    return torch.arange(count) * len(images) // count
 
 
 def new_network(kind: Kind, setting: Setting) -> Classifier:

@@ -12,6 +12,7 @@ from benchmarks import records
 from experiments import RESULTS
 from experiments.claims import shift_equivariance
 from experiments.shared import networks as _networks
+from experiments.shared import trainings
 
 # The kernels as the experiments name them; the last is for comparison.
 NAMES = {"spline": "`spline`", "cosine": "`cosine`", "mlp": "`mlp`"}
@@ -25,12 +26,13 @@ def write_choosing(folder: Path) -> None:
         for name in ("accuracy", "accuracy_wide", "shift_equivariance")
     )
     names = (*NAMES, BASE)
+    slower = [trainings.slower(wide["result"], name, BASE) for name in names]
     rows = [
         ["[24 channels](paper/accuracy.md), accuracy, %", *_accuracies(small, names)],
         ["[64 channels](paper/accuracy_wide.md), the same", *_accuracies(wide, names)],
         ["[Features](paper/shift_equivariance.md) shifted by 1 pixel, cosine"],
         ["the same, of what varies"],
-        ["Time of a training step, 64 channels", *_times(wide, names)],
+        ["Time of a training step, 64 channels", *slower],
     ]
     for row, what in zip(rows[2:4], ("images", "images, varying"), strict=True):
         row += [
@@ -43,15 +45,5 @@ def write_choosing(folder: Path) -> None:
 
 
 def _accuracies(record: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    cells = []
-    for name in names:
-        values = _networks.accuracies(record["result"], name)
-        mean, spread = _networks.mean_and_deviation(values)
-        more = f" ± {spread:.1f}" if len(values) > 1 else ""
-        cells.append(f"{mean:.1f}{more}")
-    return cells
-
-
-def _times(record: dict[str, Any], names: tuple[str, ...]) -> list[str]:
-    costs = record["result"]["costs"]
-    return [f"{costs[name]['ms'] / costs[BASE]['ms']:.2f}" for name in names]
+    found = (_networks.accuracies(record["result"], name) for name in names)
+    return [_networks.stated(values, ".1f") for values in found]

@@ -88,10 +88,8 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """For the table of all claims."""
 
     def stated(network: str) -> str:
-        mean, spread = _networks.mean_and_deviation(
-            _networks.accuracies(result, network)
-        )
-        return f"{mean:.2f} ± {spread:.2f} %"
+        found = _networks.stated(_networks.accuracies(result, network), ".2f")
+        return f"{found} %"
 
     def gained(network: str) -> str:
         ours, theirs = (
@@ -99,8 +97,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             _networks.accuracies(result, "baseline"),
         )
         gains = [a - b for a, b in zip(ours, theirs, strict=True)]
-        mean, spread = _networks.mean_and_deviation(gains)
-        return f"{mean:+.2f} ± {spread:.2f} points"
+        return f"{_networks.stated(gains, '+.2f')} points"
 
     def costs(network: str) -> str:
         ours, theirs = (result["costs"][n] for n in (network, "baseline"))

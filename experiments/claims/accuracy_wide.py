@@ -107,19 +107,15 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         f"{count}: "
     )
 
-    def stated(values: list[float], form: str) -> str:
-        mean, spread = _networks.mean_and_deviation(values)
-        return format(mean, form) + (f" ± {spread:.2f}" if len(values) > 1 else "")
-
     def gained(network: str, over: str) -> str:
         pairs = zip(
             _networks.accuracies(result, network),
             _networks.accuracies(result, over),
             strict=True,
         )
-        return stated([a - b for a, b in pairs], "+.2f")
+        return _networks.stated([a - b for a, b in pairs], "+.2f")
 
-    base = stated(_networks.accuracies(result, "baseline"), ".2f")
+    base = _networks.stated(_networks.accuracies(result, "baseline"), ".2f")
     rows = [(f"{title}BaselineNet", f"{PAPER['baseline']} %", f"{base} %")]
     aim = f"{PAPER['cc'] - PAPER['baseline']:+.2f} points"
     for network in list(NAMES)[2:]:
@@ -127,17 +123,11 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         ours = (
             f"{gained(network, 'baseline')} points over as many channels, "
             f"{gained(network, 'wider')} over as many multiply-adds; a step takes "
-            f"{_ratio(result, network, 'baseline')} and "
-            f"{_ratio(result, network, 'wider')} of their time"
+            f"{trainings.slower(result, network, 'baseline')} and "
+            f"{trainings.slower(result, network, 'wider')} of their time"
         )
         rows.append((f"{title}CC-Net, {kernel}", aim, ours))
     return rows
-
-
-def _ratio(result: dict[str, Any], network: str, over: str) -> str:
-    """The time of a step over that of another network's."""
-    costs = result["costs"]
-    return f"{costs[network]['ms'] / costs[over]['ms']:.2f}"
 
 
 def plot(record: dict[str, Any], figure: Path) -> None:

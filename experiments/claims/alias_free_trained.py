@@ -26,7 +26,7 @@ from contconv.metrics import equivariance, same_class
 from experiments.claims.alias_free import SLANT, similarities
 from experiments.shared import networks as _networks
 from experiments.shared.costs import multiply_adds
-from experiments.shared.networks import mean_and_deviation
+from experiments.shared.networks import stated
 from experiments.shared.shift_networks import (
     AS_IS,
     BLURRED,
@@ -162,12 +162,12 @@ def rows(result: dict[str, Any]) -> Iterator[list[str]]:
         plain = result["multiply_adds"][family][AS_IS]
         for way in ways:
             known = chosen(result, family, way)
-            accuracy = mean_and_deviation([row["accuracy"] for row in known])
+            accuracy = stated([row["accuracy"] for row in known], ".1f")
             crops = statistics.mean(row["crops"] for row in known)
             yield [
                 family,
                 way,
-                "{:.1f} ± {:.1f}".format(*accuracy),
+                accuracy,
                 f"{worst(result, family, way, 'whole'):.4f}",
                 f"{worst(result, family, way, 'varying'):.4f}",
                 f"{100 * worst(result, family, way, 'same'):.1f}",

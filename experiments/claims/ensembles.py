@@ -166,9 +166,8 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     rows = []
     for size, paper in PAPER.items():
         jitter, name, points = best(result, size)
-        mean, spread = _networks.mean_and_deviation(points)
         how = f"trained with {jitter:.0%} jitter; {name}"
-        ours = f"{mean:+.2f} ± {spread:.2f} points ({how})"
+        ours = f"{_networks.stated(points, '+.2f')} points ({how})"
         rows.append((f"Ensemble of {size} scale sequences", f"+{paper} points", ours))
     return rows
 

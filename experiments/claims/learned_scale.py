@@ -22,7 +22,7 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from contconv import ContinuousConv2d, LearnableScale
 from experiments.shared import networks as _networks
-from experiments.shared.networks import mean_and_deviation
+from experiments.shared.networks import mean_and_deviation, stated
 from experiments.shared.shrinking import (
     Classifier,
     Scales,
@@ -217,10 +217,7 @@ def mended(result: dict[str, Any]) -> float:
 
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     """The rows of the table."""
-    text = {
-        way: "{:.1f} ± {:.1f} %".format(*mean_and_deviation(last(result, way)))
-        for way in ways(result)
-    }
+    text = {way: f"{stated(last(result, way), '.1f')} %" for way in ways(result)}
     learned = [r for r in result["runs"] if r["way"] == LEARNED]
     first = ", ".join(f"{sum(s) / 2:.2f}" for s in learned[0]["scales"][-1])
     return [

@@ -15,7 +15,7 @@ from typing import Any
 
 from experiments.claims import learned_scale
 from experiments.claims.learned_scale import LEARNED, last, mended, trained, ways
-from experiments.shared.networks import mean_and_deviation
+from experiments.shared.networks import stated
 
 FAMILIES = {
     "antialias": "antialias",
@@ -67,9 +67,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
             f"CIFAR-10 from poor first strides, {FAMILIES[family]}",
             "—",
             "; ".join(
-                "{}: {:.1f} ± {:.1f} %".format(
-                    way, *mean_and_deviation(last(result[family], way))
-                )
+                f"{way}: {stated(last(result[family], way), '.1f')} %"
                 for way in ways(result[family])
             )
             + f"; mended: {100 * mended(result[family]):.0f} %",

@@ -92,13 +92,12 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     count = result["setting"]["seeds"]
 
     def stated(name: str) -> str:
-        mean, spread = _networks.mean_and_deviation(_networks.accuracies(result, name))
+        found = _networks.stated(_networks.accuracies(result, name), ".2f")
         epochs = result["setting"]["epochs"][list(NAMES).index(name)]
         adds = epochs * result["costs"][name]["multiply_adds"] / 1e9
         taken = trainings.minutes(result, name, epochs)
-        found = f"{mean:.2f} ± {spread:.2f} %" if count > 1 else f"{mean:.2f} %"
         return (
-            f"{found} ({NAMES[name]}: {epochs} epochs, "
+            f"{found} % ({NAMES[name]}: {epochs} epochs, "
             f"{taken:.0f} minutes of two cores, {adds:.2f} "
             "billion multiply-adds for each image forward)"
         )

@@ -185,6 +185,15 @@ def accuracies(result: dict[str, Any], network: str) -> list[float]:
     return [row["accuracy"][-1] for row in rows]
 
 
+def stated(values: list[float], form: str) -> str:
+    """The mean over seeds, with the deviation where there are several."""
+    mean, deviation = mean_and_deviation(values)
+    signless = form.lstrip("+")
+    return format(mean, form) + (
+        f" ± {deviation:{signless}}" if len(values) > 1 else ""
+    )
+
+
 def mean_and_deviation(values: list[float]) -> tuple[float, float]:
     """Over seeds; the deviation of a single one is not known: nan is written as 0."""
     numbers = torch.tensor(values, dtype=torch.float64)

@@ -124,6 +124,12 @@ def minutes(result: dict[str, Any], name: str, epochs: int) -> float:
     return epochs * cost["steps"] * cost["ms"] / 60e3
 
 
+def slower(result: dict[str, Any], name: str, other: str) -> str:
+    """The time of a step over that of another network's."""
+    costs = result["costs"]
+    return f"{costs[name]['ms'] / costs[other]['ms']:.2f}"
+
+
 def seconds(result: dict[str, Any]) -> float:
     """The time of all trainings' steps."""
     return 60 * sum(

@@ -57,7 +57,8 @@ class Config:
 
     Attributes:
         apart: Networks of `accuracy_wide` that were trained with other seeds.
-        statistics_images: Of the training set, from which members take theirs.
+        statistics_images: Of the training set, from which members take theirs, and
+            which tell how many the network has right.
         orders: Random orders of the members, over which sizes are averaged.
     """
 
@@ -89,17 +90,19 @@ def run(config: Config) -> dict[str, Any]:
     tested = _networks.normalized(sets, sets.test.images[rows])
     # Mixed: statistics are the mean of those of parts of the images.
     order = torch.randperm(len(sets.train), generator=torch.Generator().manual_seed(0))
-    few = sets.train.images[order[: config.statistics_images]]
-    learned = _networks.normalized(sets, few)
+    few = order[: config.statistics_images]
+    learned = _networks.normalized(sets, sets.train.images[few])
     labels = sets.test.labels[rows]
     found = []
     for name in track((AUGMENTED, JITTERED, BARE), "trainings"):
-        model, history = trained(name, config.training, sets)
+        model = trained(name, config.training, sets)
         kinds = members(model, tested, learned, config)
         found.append(
             {
                 "training": name,
-                "train_accuracy": 100 * history[-1]["train_accuracy"],
+                "train_accuracy": _percent(
+                    _said(model, learned), sets.train.labels[few]
+                ),
                 "own": _percent(_said(model, tested), labels),
                 "members": {
                     kind: joined(said, labels, config.orders) for kind, said in kinds
@@ -107,22 +110,20 @@ def run(config: Config) -> dict[str, Any]:
             }
         )
     apart = [
-        _said(trained(AUGMENTED, config.training, sets, seed)[0], tested)
+        _said(trained(AUGMENTED, config.training, sets, seed), tested)
         for seed in range(config.apart)
     ]
     together = joined(torch.stack(apart), labels, config.orders)
     return {"trainings": found, NETWORKS: together, "setting": asdict(config)}
 
 
-def trained(
-    name: str, training: Training, sets: ImageSets, seed: int = 0
-) -> tuple[nn.Module, list[dict[str, Any]]]:
-    """A network, and what its training said; it goes on from where it was left."""
+def trained(name: str, training: Training, sets: ImageSets, seed: int = 0) -> nn.Module:
+    """A network; its training goes on from where it was left."""
     base = trainings.deciding(training.base)
     setting = base if name == AUGMENTED else replace(training, base=base)
     file = {AUGMENTED: "spline", JITTERED: "jittered", BARE: "bare"}[name]
     folder = trainings.folder(file, seed, setting)
-    return trainings.network(case(name, training, seed), seed, sets, folder)
+    return trainings.network(case(name, training, seed), seed, sets, folder)[0]
 
 
 def case(name: str, training: Training, seed: int) -> Case:

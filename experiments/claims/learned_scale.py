@@ -31,7 +31,7 @@ from experiments.shared.shrinking import (
 )
 from training.batches import Batches, Normalized
 
-POOR, LEARNED, GOOD = "fixed, poor", "learned, from poor", "fixed, good"
+WAYS = POOR, LEARNED, GOOD = "fixed, poor", "learned, from poor", "fixed, good"
 
 
 @dataclass(frozen=True)
@@ -79,23 +79,26 @@ def run(config: Config) -> dict[str, Any]:
     return {"zooms": zooms, "runs": trained(config, "")}
 
 
-def trained(config: Config, family: str, price: float = 0.0) -> list[dict[str, Any]]:
-    """The three ways to train, with every seed, for layers of a family.
+def trained(
+    config: Config, family: str, price: float = 0.0, ways: tuple[str, ...] = WAYS
+) -> list[dict[str, Any]]:
+    """Ways to train, each with every seed, for layers of a family.
 
     Args:
         config: The classifiers, and how they learn.
         family: Of `experiments.shared.shrinking`.
-        price: Of all multiply-adds that there can be, where scales are learned; in
-            units of the cross entropy.
+        price: Of the square of multiply-adds over the most that there can be, where
+            scales are learned; in units of the cross entropy.
+        ways: Which.
     """
-    ways = {
+    known = {
         POOR: (config.poor, False),
         LEARNED: (config.poor, True),
         GOOD: (config.good, False),
     }
     cases = [(way, seed) for way in ways for seed in range(config.seeds)]
     return [
-        {"way": way, "seed": seed, **_trained(config, family, *ways[way], seed, price)}
+        {"way": way, "seed": seed, **_trained(config, family, *known[way], seed, price)}
         for way, seed in track(cases, "training")
     ]
 
@@ -150,7 +153,7 @@ def _trained(
             optimizer.zero_grad()
             loss = cross_entropy(model(images), labels)
             if learns and price:
-                loss = loss + price * multiply_adds(model)
+                loss = loss + price * multiply_adds(model).square()
             loss.backward()
             optimizer.step()
             plan.step()
@@ -195,8 +198,8 @@ def worst_zoom(result: dict[str, Any]) -> float:
 
 
 def ways(result: dict[str, Any]) -> list[str]:
-    """The ways to train."""
-    return list(dict.fromkeys(row["way"] for row in result["runs"]))
+    """The ways to train that are there."""
+    return [way for way in WAYS if any(row["way"] == way for row in result["runs"])]
 
 
 def last(result: dict[str, Any], way: str) -> list[float]:

@@ -117,8 +117,9 @@ class ContinuousKernel(nn.Module, ABC):
         if not {"basis", "basis_inputs"}.isdisjoint(vars(self)):
             return None
         # Others, such as a parametrized one, may say something else at every call.
+        known = ("torch.nn.modules.", "contconv.kernels.")
         parts = (type(part).__module__ for part in self.modules() if part is not self)
-        if not all(name.startswith("torch.nn.modules.") for name in parts):
+        if not all(name.startswith(known) for name in parts):
             return None
         constants, tensors = self.basis_inputs()
         return Dependence((type(self), constants), (self.head, *tensors))

@@ -11,26 +11,25 @@ from torch import Tensor, nn
 from contconv._runtime.arguments import as_sizes
 from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
+from contconv.kernels.even_sums import with_even_sums
 from contconv.kernels.head import (
     DEFAULT_GAIN,
     check_fit,
     initialise_head,
     new_head,
-    support_points,
+)
+from contconv.kernels.internal_net import (
+    centred_mixes,
+    creases,
+    fitted,
+    lowest_cosines,
+    places,
 )
 from contconv.kernels.learned import LearnedKernel
-from contconv.kernels.orthonormal_cosines import cosines
 
 # Creases of the first layer for each pixel of the support, unless widths are given. The
 # cosines are met to 3% then (3x3), with weights up to 4; with 8, to 6%, up to 7.
 _CREASES_PER_PIXEL = 16
-
-# How much the pixel centres count against the rest of the support in that fit.
-_PIXEL_SHARE = 0.3
-
-# Directions in which the hidden layers vary less than this (relative, squared) are left
-# alone: they would need larger weights than they are worth.
-_RCOND = 1e-6
 
 
 class MLPKernel(LearnedKernel):
@@ -48,6 +47,9 @@ class MLPKernel(LearnedKernel):
         widths: Widths of the hidden layers, first to last, then of the narrow layer.
             Unless given, one hidden layer 16 times as wide as the support has pixels,
             and as many parameters in the head as ``nn.Conv2d`` has in its weight.
+        even_sums: Whether the sums of the basis over the pixels are the same at every
+            sub-pixel offset, to a hundredth: a constant comes out as a constant, as
+            with splines. At a scale of 1, with an odd width, all stays as it is.
         groups: Groups of channels that do not mix, as in ``nn.Conv2d``.
         device: Where the parameters live.
         dtype: The dtype of the parameters.
@@ -72,12 +74,14 @@ class MLPKernel(LearnedKernel):
         kernel_size: Sequence[int],
         *,
         widths: Sequence[int] | None = None,
+        even_sums: bool = False,
         groups: int = 1,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(kernel_size)
         self.widths = _as_widths(self.kernel_size, widths)
+        self.even_sums = bool(even_sums)
         if has_numbers(torch.empty(0, device=device)):
             check_fit(self, self.kernel_size, max(self.widths))
         sizes = (self.ndim, *self.widths)
@@ -101,21 +105,26 @@ class MLPKernel(LearnedKernel):
         if not has_numbers(self.head):
             return
         first, *middle, narrow = self._linear_layers()
-        places, shares = _places(self.kernel_size, self.head.device)
-        features = places / self._half_widths(places)
-        features = self._set(first, _creases(features, first.out_features), features)
+        points, shares = places(self.kernel_size, self.head.device)
+        features = points / self._half_widths(points)
+        features = self._set(first, creases(features, first.out_features), features)
         for layer in middle:
-            drawn = _centred_mixes(features.relu(), layer.out_features)
+            drawn = centred_mixes(features.relu(), layer.out_features)
             features = self._set(layer, drawn, features.relu())
-        targets = _lowest_cosines(places, self.kernel_size, narrow.out_features)
-        fitted = _fitted(features.relu(), targets, shares)
-        self._set(narrow, fitted, features.relu())
+        targets = lowest_cosines(points, self.kernel_size, narrow.out_features)
+        best = fitted(features.relu(), targets, shares)
+        self._set(narrow, best, features.relu())
         initialise_head(self, gain)
 
     def basis(
         self, distances: Float[Tensor, "*batch ndim"]
     ) -> Float[Tensor, "*batch rank"]:
         """The narrow layer at ``distances`` (in input pixels), and a constant."""
+        if self.even_sums:
+            return with_even_sums(self._functions, distances, self.kernel_size)
+        return self._functions(distances)
+
+    def _functions(self, distances: Tensor) -> Tensor:
         *hidden, narrow = self._linear_layers()
         features = distances / self._half_widths(distances)
         for layer in hidden:
@@ -127,11 +136,11 @@ class MLPKernel(LearnedKernel):
         """The size, and the layers' weights and biases; the head says the step."""
         layers = self._linear_layers()
         values = (value for one in layers for value in (one.weight, one.bias))
-        return self.kernel_size, tuple(values)
+        return (self.kernel_size, self.even_sums), tuple(values)
 
     def options(self) -> dict[str, Any]:
-        """The widths."""
-        return {"widths": self.widths}
+        """The widths, and whether sums are even."""
+        return {"widths": self.widths, "even_sums": self.even_sums}
 
     @classmethod
     def size_for(cls, filter_size: Sequence[int]) -> tuple[int, ...]:
@@ -213,80 +222,3 @@ def _as_widths(kernel_size: tuple[int, ...], widths: Any) -> tuple[int, ...]:
     if sizes[-1] > sizes[-2]:
         raise ValueError(f"the last of widths must not exceed the one before: {sizes}")
     return sizes
-
-
-def _pixel_centres(kernel_size: tuple[int, ...], device: torch.device) -> Tensor:
-    """The distances of a centred window's pixels, in float64: ``[pixels, ndim]``."""
-    per_axis = [
-        torch.arange(width, dtype=torch.float64, device=device) - (width - 1) / 2
-        for width in kernel_size
-    ]
-    return torch.cartesian_prod(*per_axis).view(-1, len(kernel_size))
-
-
-def _places(
-    kernel_size: tuple[int, ...], device: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Where the basis is examined, and the share of each place in a mean."""
-    points = support_points(kernel_size, device)
-    pixels = _pixel_centres(kernel_size, device)
-    shares = (
-        points.new_full((len(points), 1), (1 - _PIXEL_SHARE) / len(points)),
-        points.new_full((len(pixels), 1), _PIXEL_SHARE / len(pixels)),
-    )
-    return torch.cat([points, pixels]), torch.cat(shares)
-
-
-def _normal(rows: int, like: Tensor) -> Tensor:
-    """Normal numbers for a weight of so many rows, applied to ``like``."""
-    shape = (rows, like.shape[-1])
-    return torch.randn(shape, dtype=like.dtype, device=like.device)
-
-
-def _creases(points: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    """Creases through random points of the support, at any angle."""
-    weight = nn.functional.normalize(_normal(rows, points), dim=1)
-    through = torch.rand_like(weight) * 2 - 1
-    return weight, -(weight * through).sum(1)
-
-
-def _centred_mixes(features: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-    """Random mixes of zero mean and unit variance: half of each passes the ReLU."""
-    weight = _normal(rows, features)
-    mixed = features @ weight.T
-    scale = mixed.std(0).clamp_min(1e-6)
-    return weight / scale[:, None], -mixed.mean(0) / scale
-
-
-def _lowest_cosines(places: Tensor, kernel_size: tuple[int, ...], count: int) -> Tensor:
-    """So many products of cosines, without the constant: ``[places, count]``."""
-    times = 1
-    while math.prod(times * width for width in kernel_size) <= count:
-        times += 1
-    # Those of `CosineKernel` first: no more frequencies on an axis than pixels.
-    frequencies = sorted(
-        itertools.product(*(range(times * width) for width in kernel_size)),
-        key=lambda a: (max(n // k for n, k in zip(a, kernel_size, strict=True)), a),
-    )
-    chosen = torch.tensor(frequencies[1 : count + 1], device=places.device)
-    product = places.new_ones(len(places), count)
-    for axis, width in enumerate(kernel_size):
-        values = cosines(places[:, axis], width, times * width) * math.sqrt(width)
-        product = product * values[:, chosen[:, axis]]
-    return product
-
-
-def _fitted(features: Tensor, targets: Tensor, shares: Tensor) -> tuple[Tensor, Tensor]:
-    """The weight and bias that bring the features closest to the targets.
-
-    Orthonormal functions as the basis, because all output channels share it: ReLU
-    features as the basis had a curvature of 11 to 83 (a weight of ``nn.Conv2d``: 1),
-    and training hardly moved.
-    """
-    mean, target_mean = (shares * features).sum(0), (shares * targets).sum(0)
-    centred, target = features - mean, targets - target_mean
-    values, vectors = torch.linalg.eigh(centred.T @ (shares * centred))
-    kept = values > _RCOND * values[-1]
-    vectors, values = vectors[:, kept], values[kept]
-    weight = (vectors / values @ vectors.T @ centred.T @ (shares * target)).T
-    return weight, target_mean - weight @ mean

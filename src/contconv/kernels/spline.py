@@ -10,6 +10,7 @@ from torch import Tensor
 from contconv._runtime.arguments import as_whole
 from contconv._runtime.numberless import has_numbers
 from contconv._runtime.shapes import Float, no_type_check
+from contconv.kernels.b_spline import b_spline
 from contconv.kernels.base import SeparableKernel
 from contconv.kernels.head import DEFAULT_GAIN, new_head
 from contconv.kernels.learned import LearnedKernel
@@ -111,7 +112,7 @@ class SplineKernel(LearnedKernel, SeparableKernel):
         count = self.control_points[axis]
         points = torch.arange(count, dtype=distance.dtype, device=distance.device)
         points = points - (count - 1) / 2
-        values = _b_spline(distance[..., None] - points, self.degree)
+        values = b_spline(distance[..., None] - points, self.degree)
         # No product of matrices, which may be less precise than its dtype.
         return (values[..., None] * cosines(points, count, count)).sum(-2)
 
@@ -132,24 +133,3 @@ class SplineKernel(LearnedKernel, SeparableKernel):
     def options_for(cls, taps: Sequence[int]) -> dict[str, Any]:
         """None: its control points lie a pixel apart, whatever the taps do."""
         return {}
-
-
-def _b_spline(distance: Tensor, degree: int) -> Tensor:
-    """The centred B-spline: a polynomial for each unit of its support.
-
-    By de Boor's recurrence for the polynomials, whose argument is the place within the
-    unit. For the B-splines themselves, it would have to know exactly on which side of a
-    knot each distance lies, and rounding tells one step of it otherwise than another.
-    """
-    shifted = distance + (degree + 1) / 2
-    unit = shifted.detach().floor()
-    place = shifted - unit
-    pieces = [torch.ones_like(place)]
-    for n in range(1, degree + 1):
-        zero = torch.zeros_like(place)
-        before, after = [*pieces, zero], [zero, *pieces]
-        pieces = [
-            ((place + i) * low + (n + 1 - i - place) * high) / n
-            for i, (low, high) in enumerate(zip(before, after, strict=True))
-        ]
-    return sum(piece * (unit == i) for i, piece in enumerate(pieces))  # type: ignore

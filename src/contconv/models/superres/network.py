@@ -266,17 +266,14 @@ def enlarged(
 def target(
     images: Tensor, scale: Scale | None, size: Size | None
 ) -> tuple[tuple[Ratio, ...], tuple[int, ...]]:
-    """The scale and the size of the output, per axis.
-
-    Raises:
-        TypeError, ValueError: As `SuperResolutionNet.forward` does.
-    """
+    """The scale and the size of the output, per axis; it raises as `forward` does."""
     _check_images(images)
     if scale is None and size is None:
         raise ValueError("give a scale or a size, such as scale=2.7")
     axes = resized_axes(images.shape[2:], (1, 1), scale, size)
+    # Without a size there are enough, which an export cannot know of free shapes.
     for axis in axes:
-        if axis.up < axis.down or axis.out_size < axis.in_size:
+        if axis.up < axis.down or (size is not None and axis.out_size < axis.in_size):
             raise ValueError(
                 "scale must be at least 1 on both axes, got "
                 f"{' and '.join(f'{a.up / a.down:g}' for a in axes)}; "

@@ -28,6 +28,7 @@ def identity(model: nn.Module, recipe: Optimization, data: Data) -> dict[str, An
     """A description that JSON can hold."""
     return {
         "recipe": as_lists(asdict(recipe)),
+        "defaults": as_lists(asdict(type(recipe)())),
         "data": data.digest(),
         **network(model),
     }
@@ -55,8 +56,11 @@ def network_differences(saved: dict[str, Any], own: dict[str, Any]) -> str:
 
 
 def recipe_differences(saved: dict[str, Any], own: dict[str, Any]) -> str:
-    """How a saved recipe differs from one that is here; empty if it does not."""
-    return _listed(_differences(saved["recipe"], own["recipe"]))
+    """How a saved recipe differs from one that is here; empty if it does not.
+
+    A setting that was not there yet had its default: what trainings did until then.
+    """
+    return _listed(_differences(own["defaults"] | saved["recipe"], own["recipe"]))
 
 
 def as_lists(fields: dict[str, Any]) -> dict[str, Any]:

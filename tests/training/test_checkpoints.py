@@ -3,6 +3,7 @@
 import functools
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -215,6 +216,17 @@ def test_other_recipe(tmp_path):
     with pytest.raises(CheckpointError, match=message):
         Training(recipe=Recipe(lr=0.2, epochs=4)).restore(tmp_path)
     checkpoints.load_weights(tmp_path, samples.network())
+
+
+def test_a_setting_that_was_not_there_yet(tmp_path):
+    """Had its default, and any other value is another recipe."""
+    old = Training()
+    del old.identity["recipe"]["jitter"]
+    old.save(tmp_path, position())
+    assert Training().restore(tmp_path) == position()
+    message = r"another recipe: jitter is 0.0 there, 0.1 here"
+    with pytest.raises(CheckpointError, match=message):
+        Training(recipe=replace(RECIPE, jitter=0.1)).restore(tmp_path)
 
 
 def test_other_images(tmp_path):

@@ -36,6 +36,8 @@ def page(browser: Any, address: str) -> Iterator[Any]:
     context = browser.new_context(service_workers="block")
     # A GPU in software takes minutes on a busy machine.
     context.set_default_timeout(4 * PATIENCE)
+    # What is no page of ours names no icon, and the browser looks for one.
+    context.route("**/favicon.ico", lambda route: route.fulfill(status=204))
     page = context.new_page()
     page.goto(f"{address}/demo/style.css")
     if not page.evaluate("navigator.gpu?.requestAdapter().then(Boolean)"):

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from contconv.kernels.b_spline import b_spline
 
-# For each pixel and axis, between which the sums are interpolated. With 8, what is left
-# of the pattern that a constant gets is less than a hundredth.
-_CELLS = 8
+# For each pixel and axis, between which the sums are interpolated. What is left of the
+# pattern that a constant gets is less than a hundredth, of volumes two.
+_CELLS = {1: 8, 2: 8, 3: 4}
 
 
 def with_even_sums(
@@ -26,14 +26,15 @@ def with_even_sums(
         kernel_size: Pixels of the window, for each axis.
     """
     like = {"dtype": distances.dtype, "device": distances.device}
-    cells = torch.arange(_CELLS + 1, **like) / _CELLS - 0.5
+    cells = _CELLS[len(kernel_size)]
+    ends = torch.arange(cells + 1, **like) / cells - 0.5
     windows = [torch.arange(width, **like) - (width - 1) / 2 for width in kernel_size]
-    offsets = _products([cells] * len(windows))
+    offsets = _products([ends] * len(windows))
     sums = basis(offsets[:, None] + _products(windows)).sum(1)
     excess = sums - sums[len(sums) // 2]
     shares, spread = distances.new_ones(1), distances.new_ones(())
     for one, width in zip(distances.unbind(-1), kernel_size, strict=True):
-        own = _between(one - (width - 1) / 2)
+        own = _between(one - (width - 1) / 2, cells)
         shares = (shares[..., :, None] * own[..., None, :]).flatten(-2)
         spread = spread * b_spline(one, min(width - 1, 2))
     return basis(distances) - spread[..., None] * (shares @ excess)
@@ -44,13 +45,13 @@ def _products(axes: list[Tensor]) -> Tensor:
     return torch.cartesian_prod(*axes).view(-1, len(axes))
 
 
-def _between(distance: Tensor) -> Tensor:
+def _between(distance: Tensor, cells: int) -> Tensor:
     """The shares of the cells' ends in what lies between them: ``[..., cells + 1]``.
 
     A pixel at the very edge of the window lies on both sides of it, half each.
     """
     offset = distance - distance.detach().round()
-    ends = torch.arange(_CELLS + 1, dtype=distance.dtype, device=distance.device)
-    shares = (1 - ((offset + 0.5) * _CELLS)[..., None].sub(ends).abs()).clamp(min=0)
+    ends = torch.arange(cells + 1, dtype=distance.dtype, device=distance.device)
+    shares = (1 - ((offset + 0.5) * cells)[..., None].sub(ends).abs()).clamp(min=0)
     at_edge = (offset.abs() == 0.5)[..., None]
     return torch.where(at_edge, (shares + shares.flip(-1)) / 2, shares)

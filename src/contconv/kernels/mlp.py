@@ -48,7 +48,7 @@ class MLPKernel(LearnedKernel):
             Unless given, one hidden layer 16 times as wide as the support has pixels,
             and as many parameters in the head as ``nn.Conv2d`` has in its weight.
         even_sums: Whether the sums of the basis over the pixels are the same at every
-            sub-pixel offset, to a hundredth: a constant comes out as a constant, as
+            sub-pixel offset, to a hundredth or two: a constant comes out as one, as
             with splines. At a scale of 1, with an odd width, all stays as it is.
         groups: Groups of channels that do not mix, as in ``nn.Conv2d``.
         device: Where the parameters live.

@@ -16,8 +16,8 @@ from contconv.kernels import (
     SplineKernel,
     initialise_head,
 )
+from contconv.kernels import internal_net as start
 from contconv.kernels.head import DEFAULT_GAIN, new_head, support_points
-from contconv.kernels.mlp import _creases, _fitted, _lowest_cosines, _places
 from contconv.kernels.orthonormal_cosines import cosines
 
 
@@ -192,12 +192,12 @@ class SineLayerKernel(MLPKernel):
     def reset_parameters(self, gain: float = DEFAULT_GAIN) -> None:
         """Draw waves of all directions and phases, and fit the narrow layer."""
         first, narrow = self._linear_layers()
-        places, shares = _places(self.kernel_size, self.head.device)
+        places, shares = start.places(self.kernel_size, self.head.device)
         features = places / self._half_widths(places)
         waves, phases = self._waves(first.out_features, features)
         features = self._set(first, (waves, phases), features).sin()
-        targets = _lowest_cosines(places, self.kernel_size, narrow.out_features)
-        self._set(narrow, _fitted(features, targets, shares), features)
+        targets = start.lowest_cosines(places, self.kernel_size, narrow.out_features)
+        self._set(narrow, start.fitted(features, targets, shares), features)
         initialise_head(self, gain)
 
     def _waves(self, count: int, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -228,13 +228,15 @@ class SplineMLPKernel(MLPKernel):
     def reset_parameters(self, gain: float = DEFAULT_GAIN) -> None:
         """Draw the hidden layer, fit the narrow one, and draw the control points."""
         first, narrow = self._linear_layers()
-        places, shares = _places(self.kernel_size, self.head.device)
+        places, shares = start.places(self.kernel_size, self.head.device)
         features = places / self._half_widths(places)
-        features = self._set(first, _creases(features, first.out_features), features)
+        features = self._set(
+            first, start.creases(features, first.out_features), features
+        )
         outputs, inputs, _ = self.head.shape
         spline = SplineKernel(inputs, outputs, self.kernel_size)
         spline.reset_parameters(gain)
         targets = spline.basis(places) * math.sqrt(math.prod(self.kernel_size))
-        fitted = _fitted(features.relu(), targets, shares)
+        fitted = start.fitted(features.relu(), targets, shares)
         self._set(narrow, fitted, features.relu())
         self.head.zero_()[..., :-1] = spline.head

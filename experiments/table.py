@@ -55,7 +55,9 @@ HIGHLIGHTS = (
     ("superres", "One network for all scales against x4 + cubic"),
 )
 
-# Experiments whose networks are not in the repository, but the time of their steps.
+# How experiments begin whose trainings are not timed; and those whose networks are not
+# in the repository, but the time of their steps.
+UNTIMED = ("superres", "ensembles_wide")
 NOT_STORED = ("accuracy_wide", "speedrun")
 
 # Where a row of an experiment has the paper's number, for what the paper does not have.
@@ -93,7 +95,7 @@ def taken(name: str) -> str:
         return "not run"
     record = records.read(RESULTS / f"{name}.json")
     own = _time(record["seconds"])
-    if name.startswith("superres") or name == "ensembles_wide":
+    if name.startswith(UNTIMED):
         return f"{own} + training"
     if name in NOT_STORED:
         return f"{own} + {_time(trainings.seconds(record['result']))}"

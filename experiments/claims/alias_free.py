@@ -121,8 +121,7 @@ def network(name: str, channels: int) -> nn.Sequential:
 def run(config: Config) -> dict[str, Any]:
     """Similarities for every network, seed and shift; and what both parts cost."""
     sets = _networks.images(_networks.QUICK)
-    few = sets.test.images[_networks.spread(sets.test, config.images)]
-    images = _networks.normalized(sets, few)
+    images = _networks.tested(sets, config.images)
     found = {
         name: [
             similarities(seeded(name, config, seed), images, config.shifts)

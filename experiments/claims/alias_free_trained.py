@@ -77,13 +77,14 @@ def run(config: Config) -> dict[str, Any]:
     """Accuracy, similarities and classes that stay, of each network and seed."""
     training = config.training
     sets = _networks.parts("cifar10", training.train_images, training.test_images)
+    images = _networks.tested(sets, config.images)
     cases = [(family, way) for family, (_, _, ways) in FAMILIES.items() for way in ways]
     rows = [
         {
             "family": family,
             "way": way,
             "seed": seed,
-            **_row(family, way, seed, config, sets),
+            **_row(family, way, seed, config, sets, images),
         }
         for seed in range(config.seeds)
         for family, way in track(cases, f"networks, seed {seed}")
@@ -99,11 +100,9 @@ def run(config: Config) -> dict[str, Any]:
 
 
 def _row(
-    family: str, way: str, seed: int, config: Config, sets: ImageSets
+    family: str, way: str, seed: int, config: Config, sets: ImageSets, images: Tensor
 ) -> dict[str, Any]:
     model, accuracy = trained(family, way, seed, config.training, sets)
-    few = sets.test.images[_networks.spread(sets.test, config.images)]
-    images = _networks.normalized(sets, few)
     return {"accuracy": accuracy, **measured(model, images, config)}
 
 

@@ -93,9 +93,10 @@ def run(config: Config) -> dict[str, Any]:
     few = order[: config.statistics_images]
     learned = _networks.normalized(sets, sets.train.images[few])
     labels = sets.test.labels[rows]
-    found = []
+    found, alone = [], {}
     for name in track((AUGMENTED, JITTERED, BARE), "trainings"):
         model = trained(name, config.training, sets)
+        alone[name] = own = _said(model, tested)
         kinds = members(model, tested, learned, config)
         found.append(
             {
@@ -103,17 +104,19 @@ def run(config: Config) -> dict[str, Any]:
                 "train_accuracy": _percent(
                     _said(model, learned), sets.train.labels[few]
                 ),
-                "own": _percent(_said(model, tested), labels),
+                "own": _percent(own, labels),
                 "members": {
-                    kind: joined(said, labels, config.orders) for kind, said in kinds
+                    kind: joined(torch.stack([own, *said]), labels, config.orders)
+                    for kind, said in kinds
                 },
             }
         )
-    apart = [
+    others = [
         _said(trained(AUGMENTED, config.training, sets, seed), tested)
-        for seed in range(config.apart)
+        for seed in range(1, config.apart)
     ]
-    together = joined(torch.stack(apart), labels, config.orders)
+    apart = torch.stack([alone[AUGMENTED], *others])
+    together = joined(apart, labels, config.orders)
     return {"trainings": found, NETWORKS: together, "setting": asdict(config)}
 
 
@@ -139,8 +142,8 @@ def case(name: str, training: Training, seed: int) -> Case:
 
 def members(
     model: nn.Module, images: Tensor, learned: Tensor, config: Config
-) -> Iterator[tuple[str, Tensor]]:
-    """Each kind of member, and what those of it say: ``[members, n, classes]``."""
+) -> Iterator[tuple[str, list[Tensor]]]:
+    """Each kind of member, and what those of it say, beside the network itself."""
     own = scales_of(model)
     for change, which in itertools.product(config.changes, (GIVEN, OWN)):
         generator = torch.Generator().manual_seed(0)
@@ -148,17 +151,13 @@ def members(
             jittered(own, change, generator=generator)
             for _ in range(config.members - 1)
         ]
-        said = [
-            _at_scales(model, scales, images, learned if which == OWN else None)
-            for scales in others
-        ]
-        name = f"changed by {change:.0%}, {which}"
-        yield name, torch.stack([_said(model, images), *said])
+        own_images = learned if which == OWN else None
+        said = [_at_scales(model, scales, images, own_images) for scales in others]
+        yield f"changed by {change:.0%}, {which}", said
     draw = torch.Generator().manual_seed(0)
     every = [(y, x) for y in range(-2, 3) for x in range(-2, 3) if (y, x) != (0, 0)]
     chosen = torch.randperm(len(every), generator=draw)[: config.members - 1].tolist()
-    said = [_said(model, _shifted(images, *every[place])) for place in chosen]
-    yield SHIFTED, torch.stack([_said(model, images), *said])
+    yield SHIFTED, [_said(model, _shifted(images, *every[i])) for i in chosen]
 
 
 def _at_scales(

@@ -99,8 +99,7 @@ def _layer(name: str, inputs: int, outputs: int, number: int) -> nn.Module:
 def run(config: Config) -> dict[str, Any]:
     """Train each with every seed; similarity, accuracy and costs."""
     sets = _networks.parts("cifar10", config.train_images, config.test_images)
-    few = sets.test.images[_networks.spread(sets.test, config.images)]
-    images = _networks.normalized(sets, few)
+    images = _networks.tested(sets, config.images)
     found = []
     cases = [(name, seed) for seed in range(config.seeds) for name in NAMES]
     for name, seed in track(cases, "networks"):

@@ -17,6 +17,7 @@ from typing import Any
 from experiments.claims import learned_scale
 from experiments.claims.learned_scale import (
     LEARNED,
+    WAYS,
     last,
     mended,
     trained,
@@ -52,14 +53,14 @@ QUICK = Config(learned_scale.QUICK)
 
 def run(config: Config) -> dict[str, Any]:
     """Accuracy in percent and scales, for each family and way to train."""
-    found: dict[str, Any] = {}
+    prices, found = {"priced": config.price}, {}
     for family in config.families:
-        if family == "priced" and "antialias" in found:  # where nothing is learned
-            runs = [r for r in found["antialias"]["runs"] if r["way"] != LEARNED]
-            runs += trained(config.base, family, config.price, (LEARNED,))
-        else:
-            price = config.price if family == "priced" else 0.0
-            runs = trained(config.base, family, price)
+        # Where nothing is learned, a price changes nothing.
+        shared = family == "priced" and "antialias" in found
+        alike = found["antialias"]["runs"] if shared else []
+        runs = [row for row in alike if row["way"] != LEARNED]
+        ways_left = (LEARNED,) if runs else WAYS
+        runs += trained(config.base, family, prices.get(family, 0.0), ways_left)
         found[family] = {"runs": runs}
     return found
 

@@ -50,8 +50,7 @@ QUICK = Config(setting=_networks.QUICK, max_shifts=(1, 8), images=20)
 def run(config: Config) -> dict[str, Any]:
     """Similarity and consistency for every network, input and largest shift."""
     sets = _networks.images(config.setting)
-    rows = _networks.spread(sets.test, config.images)
-    images = _networks.normalized(sets, sets.test.images[rows])
+    images = _networks.tested(sets, config.images)
     noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
     inputs = dict(zip(WHOLE, (images, noise), strict=True))
     found = []

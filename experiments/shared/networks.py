@@ -179,6 +179,11 @@ def normalized(sets: ImageSets, images: Tensor) -> Tensor:
     return floats.contiguous(memory_format=torch.channels_last)
 
 
+def tested(sets: ImageSets, count: int) -> Tensor:
+    """So many test images of all classes alike, as the networks were trained."""
+    return normalized(sets, sets.test.images[spread(sets.test, count)])
+
+
 def accuracies(result: dict[str, Any], network: str) -> list[float]:
     """The accuracy at the end of training, for each seed."""
     rows = [row for row in result["networks"] if row["network"] == network]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from contconv.kernels.b_spline import b_spline
+from contconv.kernels.head import pixel_centres
 
 # For each pixel and axis, between which the sums are interpolated. What is left of the
 # pattern that a constant gets is less than a hundredth, of volumes two.
@@ -25,12 +26,11 @@ def with_even_sums(
         distances: In input pixels.
         kernel_size: Pixels of the window, for each axis.
     """
-    like = {"dtype": distances.dtype, "device": distances.device}
-    cells = _CELLS[len(kernel_size)]
-    ends = torch.arange(cells + 1, **like) / cells - 0.5
-    windows = [torch.arange(width, **like) - (width - 1) / 2 for width in kernel_size]
-    offsets = _products([ends] * len(windows))
-    sums = basis(offsets[:, None] + _products(windows)).sum(1)
+    ndim, window = len(kernel_size), pixel_centres(kernel_size, distances)
+    cells = _CELLS[ndim]
+    # The cells' ends lie as the centres of one pixel more.
+    offsets = pixel_centres((cells + 1,) * ndim, distances) / cells
+    sums = basis(offsets[:, None] + window).sum(1)
     excess = sums - sums[len(sums) // 2]
     shares, spread = distances.new_ones(1), distances.new_ones(())
     for one, width in zip(distances.unbind(-1), kernel_size, strict=True):
@@ -38,11 +38,6 @@ def with_even_sums(
         shares = (shares[..., :, None] * own[..., None, :]).flatten(-2)
         spread = spread * b_spline(one, min(width - 1, 2))
     return basis(distances) - spread[..., None] * (shares @ excess)
-
-
-def _products(axes: list[Tensor]) -> Tensor:
-    """All points of a grid: ``[points, ndim]``."""
-    return torch.cartesian_prod(*axes).view(-1, len(axes))
 
 
 def _between(distance: Tensor, cells: int) -> Tensor:

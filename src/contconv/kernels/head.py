@@ -1,6 +1,7 @@
 """The head of a learned kernel, and how it is initialised."""
 
 import math
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -182,4 +183,11 @@ def support_points(
         (torch.arange(steps * n, dtype=double, device=device) + 0.5) / steps - n / 2
         for n in kernel_size
     ]
+    return torch.cartesian_prod(*per_axis).view(-1, len(kernel_size))
+
+
+def pixel_centres(kernel_size: Sequence[int], like: Tensor) -> Tensor:
+    """The distances of a centred window's pixels: ``[pixels, ndim]``."""
+    kind: dict[str, Any] = {"dtype": like.dtype, "device": like.device}
+    per_axis = [torch.arange(n, **kind) - (n - 1) / 2 for n in kernel_size]
     return torch.cartesian_prod(*per_axis).view(-1, len(kernel_size))

@@ -6,7 +6,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from contconv.kernels.head import support_points
+from contconv.kernels.head import pixel_centres, support_points
 from contconv.kernels.orthonormal_cosines import cosines
 
 # How much the pixel centres count against the rest of the support in that fit.
@@ -17,19 +17,10 @@ _PIXEL_SHARE = 0.3
 _RCOND = 1e-6
 
 
-def _pixel_centres(kernel_size: tuple[int, ...], device: torch.device) -> Tensor:
-    """The distances of a centred window's pixels, in float64: ``[pixels, ndim]``."""
-    per_axis = [
-        torch.arange(width, dtype=torch.float64, device=device) - (width - 1) / 2
-        for width in kernel_size
-    ]
-    return torch.cartesian_prod(*per_axis).view(-1, len(kernel_size))
-
-
 def places(kernel_size: tuple[int, ...], device: torch.device) -> tuple[Tensor, Tensor]:
     """Where the basis is examined, and the share of each place in a mean."""
     points = support_points(kernel_size, device)
-    pixels = _pixel_centres(kernel_size, device)
+    pixels = pixel_centres(kernel_size, points)
     shares = (
         points.new_full((len(points), 1), (1 - _PIXEL_SHARE) / len(points)),
         points.new_full((len(pixels), 1), _PIXEL_SHARE / len(pixels)),

@@ -18,6 +18,7 @@ SOURCES = HERE / "src"
 LIBRARY = "libcontconv_native.so"
 
 X86 = {
+    "amx_bf16": ["-march=x86-64-v4", "-mavx512bf16", "-mamx-tile", "-mamx-bf16"],
     "avx512_bf16": ["-march=x86-64-v4", "-mavx512bf16"],
     "avx512": ["-march=x86-64-v4"],
     "avx2": ["-march=x86-64-v3"],
@@ -72,12 +73,15 @@ def build(target: Path, objects: Path, extra: tuple[str, ...] = ()) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     cxx, root = compiler(), torch_root()
     flags = [*COMMON, *extra]
+    sets = SETS.get(platform.machine(), {"generic": []})
+    sets = {name: march for name, march in sets.items() if _knows(cxx, march)}
     torch_flags = [f"-isystem{root / 'include'}", TARGET]
     jobs = {name: (f"{name}.cpp", []) for name in ("instruction_sets", "plan")}
+    jobs["instruction_sets"][1].extend(f"-DCONTCONV_HAS_{name}" for name in sets)
     jobs |= {
         path.stem: (path.name, torch_flags) for path in SOURCES.glob("operators*.cpp")
     }
-    for name, march in SETS.get(platform.machine(), {"generic": []}).items():
+    for name, march in sets.items():
         jobs[f"unit_{name}"] = ("unit.cpp", [*UNIT, *march, f"-DCONTCONV_ISA={name}"])
 
     def compile_one(name: str) -> str:
@@ -90,6 +94,14 @@ def build(target: Path, objects: Path, extra: tuple[str, ...] = ()) -> None:
         made = list(pool.map(compile_one, jobs))
     link = ["-shared", "-Wl,--no-as-needed", f"-L{root / 'lib'}", "-ltorch_cpu"]
     _run([*cxx, *flags, *made, *link, "-o", str(target)])
+
+
+def _knows(cxx: list[str], march: list[str]) -> bool:
+    """Whether the compiler has those instructions: AMX came with GCC 11."""
+    if "-mamx-bf16" not in march:
+        return True
+    command = [*cxx, *march, "-fsyntax-only", "-x", "c++", os.devnull]
+    return subprocess.run(command, capture_output=True).returncode == 0
 
 
 def _run(command: list[str]) -> None:

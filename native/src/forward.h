@@ -1,6 +1,7 @@
 // Separable convolution, forward: a thread works on runs of output rows, and holds the
 // last few input rows, resampled along x, and a tile of what the head is applied to.
 #pragma once
+#include "amx.h"
 #include "matmul.h"
 #include "memory.h"
 #include "rows.h"
@@ -48,14 +49,14 @@ class Forward {
       wide = arena.take<float>(s.x.out + V, wide_pitch);
     }
     if (s.order == Order::expand) {
-      tile_pitch = round_up(shape.depth, V) + V;
+      tile_pitch = round_up(shape.depth, larger(V, HALF_STEP)) + V;
       const int64_t tiles = larger(TILE_LEAST, TILE_NUMBERS / tile_pitch / MR);
       // The parts of a row are alike: a short one would read all of the head for few pixels.
       const int64_t parts = larger(1, (s.x.out + tiles * MR - 1) / (tiles * MR));
       tile_pixels = larger(1, (s.x.out + parts - 1) / parts);
       tile = arena.take<Mix>(tile_pixels, tile_pitch);
     } else if (sizeof(Mix) == 2) {
-      rounded_pitch = round_up(shape.depth + 1, V);
+      rounded_pitch = round_up(shape.depth, larger(V, HALF_STEP)) + V;
       rounded = arena.take<Mix>(larger(s.x.in, s.x.out), rounded_pitch);
     }
     out_row = {arena.take<float>(s.x.out + V, packed_columns(out)), packed_columns(out)};
@@ -132,7 +133,7 @@ class Forward {
         int64_t i = 0;
         for (; i + V <= shape.depth; i += V) store(out + i, load(p + i));
         if (i < shape.depth) store(out + i, load_first(p + i, shape.depth - i));
-        out[shape.depth] = 0;
+        zero_behind(out, shape.depth);
       }
       multiply(rounded, rounded_pitch, count, head, shape.depth, shape.columns, to.data,
                to.pitch);
@@ -172,8 +173,8 @@ class Forward {
       for (int64_t x = 0; x < s.x.out; x += tile_pixels) {
         const int64_t count = smaller(tile_pixels, s.x.out - x);
         expand(y_near, taps, w, s.y.rank, inner, count, pitch, PixelsOf<Mix>{tile, tile_pitch});
-        if (sizeof(Mix) == 2 && shape.depth % 2)
-          for (int64_t q = 0; q < count; q++) tile[q * tile_pitch + shape.depth] = 0;
+        if constexpr (sizeof(Mix) == 2)
+          for (int64_t q = 0; q < count; q++) zero_behind(tile + q * tile_pitch, shape.depth);
         multiply(tile, tile_pitch, count, head, shape.depth, shape.columns,
                  row.data + x * row.pitch, row.pitch);
         for (int64_t t = 0; t < taps; t++) y_near[t] += count * pitch;

@@ -1,6 +1,7 @@
 // The gradient of the head: an image resampled again, a tile of pixels at a time, and
 // multiplied with the pixels of the other at the same places.
 #pragma once
+#include "amx_sums.h"
 #include "call_backward.h"
 #include "memory.h"
 #include "outer.h"
@@ -11,8 +12,41 @@ namespace contconv::CONTCONV_ISA {
 // Of the resampled image in a tile; fewer pixels would move the sums more often.
 constexpr int64_t OUTER_NUMBERS = 64 * 1024;
 
+// The sums of one item.
+class FloatSums {
+ public:
+  typedef float Left;
+  static constexpr int64_t STEP = 1;
+
+  FloatSums(Arena&, int64_t, int64_t, int64_t) {}
+  void begin(float* to, int64_t columns) { sums = to, pitch = columns; }
+  void add(const float* a, int64_t lda, const float* b, int64_t ldb, int64_t rows, int64_t depth,
+           bool first) {
+    add_outer(a, lda, b, ldb, rows, depth, pitch, sums, pitch, first);
+  }
+  void end(int64_t) {}
+
+ private:
+  float* sums = nullptr;
+  int64_t pitch = 0;
+};
+
+template <class E>
+struct SumsOf {
+  typedef FloatSums type;
+};
+#if CONTCONV_AMX
+template <>
+struct SumsOf<uint16_t> {
+  typedef AmxSums type;
+};
+#endif
+
 template <class E>
 class HeadGradient {
+  typedef typename SumsOf<E>::type Sums;
+  typedef typename Sums::Left Left;
+
  public:
   HeadGradient(const HeadSums& call, Arena& arena)
       : s(call),
@@ -20,14 +54,15 @@ class HeadGradient {
         held_pitch(round_up(s.z.rank * s.x.rank * s.block, V) + (s.z.rank > MAX_RANK ? V : 0)),
         cache(arena, s.y.taps, (s.segment + V) * held_pitch),
         x_pitch(round_up(s.x.rank * s.block, V)),
-        tile_pitch(round_up(s.rank() * s.block, V) + V) {
-    tile_pixels = larger(32, smaller(128, OUTER_NUMBERS / tile_pitch));
+        tile_pitch(round_up(s.rank() * s.block, V) + V),
+        tile_pixels(pixels_of(tile_pitch)),
+        sums(arena, s.rank() * s.block, s.columns, tile_pixels) {
     input = arena.take<float>(row_numbers(s.block, s.x.in));
     x_near = arena.take<const float*>(s.x.taps);
     y_near = arena.take<const float*>(s.y.taps);
     z_near = arena.take<const float*>(s.z.taps);
     if (!flat) x_rows = arena.take<float>(s.z.taps * (s.segment + V), x_pitch);
-    left = arena.take<float>(tile_pixels + 1, tile_pitch);
+    left = arena.take<Left>(tile_pixels + 1, tile_pitch);
     right = arena.take<float>(tile_pixels + V, s.columns);
   }
 
@@ -38,7 +73,8 @@ class HeadGradient {
     const int64_t begin = block * s.block;
     channels = smaller(s.block, s.from_channels - begin);
     depth = s.rank() * channels;
-    sums = s.sums + (group * s.parts + part) * s.group_numbers() + begin * s.rank() * s.columns;
+    float* to_sums = s.sums + (group * s.parts + part) * s.group_numbers();
+    sums.begin(to_sums + begin * s.rank() * s.columns, s.columns);
     filled = 0, first = true;
     int64_t plane = -1;
     const int64_t rows = s.rows(), end = part_begin(rows, part + 1);
@@ -51,9 +87,14 @@ class HeadGradient {
       add_row(oy);
     }
     flush();
+    sums.end(depth);
   }
 
  private:
+  static int64_t pixels_of(int64_t pitch) {
+    const int64_t most = OUTER_NUMBERS * 4 / sizeof(Left) / pitch;
+    return larger(32, smaller(128, most / Sums::STEP * Sums::STEP));
+  }
   int64_t part_begin(int64_t rows, int64_t part) const {
     return static_cast<int64_t>(static_cast<__int128>(rows) * part / s.parts);
   }
@@ -85,7 +126,7 @@ class HeadGradient {
     for (int64_t x = x_begin; x < x_end;) {
       const int64_t count = smaller(tile_pixels - filled, x_end - x);
       expand(y_near, taps, w, s.y.rank, inner, count, held_pitch,
-             Pixels{left + filled * tile_pitch, tile_pitch});
+             PixelsOf<Left>{left + filled * tile_pitch, tile_pitch});
       read_right(to + oy * s.to.y + x * s.to.x, count);
       for (int64_t t = 0; t < taps; t++) y_near[t] += count * held_pitch;
       x += count;
@@ -104,7 +145,7 @@ class HeadGradient {
 
   void flush() {
     if (filled == 0) return;
-    add_outer(left, tile_pitch, right, s.columns, filled, depth, s.columns, sums, s.columns, first);
+    sums.add(left, tile_pitch, right, s.columns, filled, depth, first);
     filled = 0, first = false;
   }
 
@@ -144,9 +185,11 @@ class HeadGradient {
   const bool flat;
   const int64_t held_pitch;
   RowCache cache;
-  const int64_t x_pitch, tile_pitch;
-  int64_t tile_pixels, filled = 0;
-  float *input, *x_rows = nullptr, *left, *right, *sums = nullptr;
+  const int64_t x_pitch, tile_pitch, tile_pixels;
+  Sums sums;
+  int64_t filled = 0;
+  float *input, *x_rows = nullptr, *right;
+  Left* left;
   const float **x_near, **y_near, **z_near;
   bool first = true;  // nothing was added yet
   int64_t group = 0, channels = 0, depth = 0;

@@ -2,6 +2,13 @@
 
 #include <atomic>
 #include <cstring>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+#endif
 
 namespace contconv {
 
@@ -10,6 +17,9 @@ namespace contconv {
   extern const Kernels kernels; \
   }
 #if defined(__x86_64__)
+#if defined(CONTCONV_HAS_amx_bf16)
+DECLARE(amx_bf16)
+#endif
 DECLARE(avx512_bf16)
 DECLARE(avx512)
 DECLARE(avx2)
@@ -44,11 +54,32 @@ bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf
 // Intel's takes four times as long as a product of floats (measured on Sapphire Rapids:
 // 48 against 95 GMAC/s), AMD's as long.
 bool has_fast_bf16() { return has_avx512_bf16() && !__builtin_cpu_is("intel"); }
+
+#if defined(CONTCONV_HAS_amx_bf16)
+// Linux keeps the tiles of those processes only that asked for it.
+bool may_use_tiles() {
+#if defined(__linux__)
+  constexpr long request_permission = 0x1023, tile_data = 18;
+  return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+#else
+  return false;
+#endif
+}
+bool has_amx_bf16() {
+  unsigned a, b, c, d;
+  constexpr unsigned bf16 = 1u << 22, tile = 1u << 24;
+  if (!has_avx512_bf16() || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  return (d & bf16) && (d & tile) && may_use_tiles();
+}
+#endif
 #endif
 
 // The best first.
 const InstructionSet sets[] = {
 #if defined(__x86_64__)
+#if defined(CONTCONV_HAS_amx_bf16)
+    {&amx_bf16::kernels, has_amx_bf16, has_amx_bf16},
+#endif
     {&avx512_bf16::kernels, has_avx512_bf16, has_fast_bf16},
     {&avx512::kernels, has_avx512, has_avx512},
     {&avx2::kernels, has_avx2, has_avx2},

@@ -66,12 +66,24 @@ static void multiply(const float* a, int64_t lda, int64_t rows, const float* pac
   }
 }
 
+// Numbers of bfloat16 that are taken at a time, of the depth: rows have zeros behind the last.
+#if defined(__AMX_BF16__)
+constexpr int64_t HALF_STEP = 32;
+#else
+constexpr int64_t HALF_STEP = 2;
+#endif
+
+INLINE void zero_behind(uint16_t* row, int64_t depth) {
+  for (int64_t i = depth; i < round_up(depth, HALF_STEP); i++) row[i] = 0;
+}
+
 // The same of bfloat16, two numbers of the depth at a time, with sums in float32. The
 // packed matrix has them side by side, [depth / 2, width, 2] in the same place; behind an
 // odd depth, both sides have a zero.
 #if defined(__AVX512BF16__)
 #define CONTCONV_HALF_PRODUCT 1
 
+#if !defined(__AMX_BF16__)
 template <int M, int NV>
 static void half_tile(const uint16_t* a, int64_t lda, const float* b, int64_t depth, float* c,
                       int64_t ldc) {
@@ -123,6 +135,8 @@ static void multiply(const uint16_t* a, int64_t lda, int64_t rows, const float* 
     }
   }
 }
+
+#endif
 
 // A panel of float32, in its own place.
 static void halve_panel(float* panel, int64_t depth, int64_t width) {

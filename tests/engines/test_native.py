@@ -21,6 +21,7 @@ from contconv.kernels import CosineKernel, CubicKernel
 if (reason := library.missing()) is not None:
     pytest.skip(f"NOT TESTED: {reason}", allow_module_level=True)
 
+DTYPES = (torch.float32, torch.bfloat16)
 ORDERS = {"expand": 0, "contract": 1, "between": 2, "planes": 3}
 
 
@@ -32,10 +33,11 @@ def without_gradients():
 
 def run(image: Tensor, kernel, order: int = -1, **options) -> Tensor:
     """The library's operator, with one order of the steps."""
+    kernel = deepcopy(kernel).to(image.dtype)
     call = as_call(image, kernel, **options)
     problem = as_problem(call.image, kernel, call.grid, options.get("groups", 1))
     out = torch.ops.contconv_native.separable(
-        *(problem.image, problem.kernel.head, *tables.axis_tables(problem)),
+        *(problem.image, problem.kernel.head.float(), *tables.axis_tables(problem)),
         *(problem.groups, order),
     )
     return out.view(image.shape[0], -1, *call.grid.out_shape)
@@ -139,7 +141,7 @@ def test_nothing_and_no_batch():
     assert torch.equal(out, run(image[None], kernel, scale=0.7)[0])
 
 
-@pytest.mark.parametrize("channels", [(64, 64), (3, 16), (16, 3)], ids=str)
+@pytest.mark.parametrize("channels", [(64, 64), (3, 16), (16, 3), (37, 50)], ids=str)
 @pytest.mark.parametrize("scale", [0.7391, 1.4, 2.7])
 def test_bfloat16_is_as_close_as_its_own_rounding(channels, scale):
     kernel = CosineKernel(channels[0], channels[1], (3, 3), dtype=torch.bfloat16)
@@ -166,7 +168,8 @@ def test_autocast_and_float16():
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_no_number_reaches_what_the_kernel_touches(order, value):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_no_number_reaches_what_the_kernel_touches(order, value, dtype):
     """Not its neighbors in a tile, nor by taps of weight 0 outside of the image."""
     for mode, scale in itertools.product(("zeros", "reflect"), (0.7391, 1, 2.3)):
         kernel = CosineKernel(20, 18, (4, 3))
@@ -179,18 +182,19 @@ def test_what_is_no_number_reaches_what_the_kernel_touches(order, value):
             probe = CosineKernel(20, 18, (4, 3), frequencies=1)
             probe.head.copy_(box[..., :1])
             touched = expected(ones, probe, **options) != 0
-            image = torch.randn(1, 20, 9, 22)
+            image = torch.randn(1, 20, 9, 22, dtype=dtype)
             image[:, 7, y, x] = value
             out = run(image, kernel, order, **options)
             assert torch.equal(~out.isfinite(), touched)
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
-def test_every_bit_is_the_same_with_any_threads(order):
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_bit_is_the_same_with_any_threads(order, dtype):
     kernel = CosineKernel(20, 34, (3, 3))
     threads = torch.get_num_threads()
     for batch, scale in itertools.product((1, 3), (0.7391, 1.4)):
-        image = torch.randn(batch, 20, 40, 37)
+        image = torch.randn(batch, 20, 40, 37, dtype=dtype)
         torch.set_num_threads(1)
         first = run(image, kernel, order, scale=scale)
         try:
@@ -201,10 +205,11 @@ def test_every_bit_is_the_same_with_any_threads(order):
             torch.set_num_threads(threads)
 
 
-def test_a_crop_is_the_whole_in_every_bit():
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_crop_is_the_whole_in_every_bit(dtype):
     """What lies beside a pixel in a tile does not change how it is summed."""
     kernel = CosineKernel(8, 33, (3, 3))
-    image = torch.randn(1, 8, 30, 50)
+    image = torch.randn(1, 8, 30, 50, dtype=dtype)
     whole = run(image, kernel, scale=1)
     for begin in range(1, 20):
         part = run(image[..., begin - 1 : begin + 24], kernel, scale=1)

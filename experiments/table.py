@@ -49,7 +49,7 @@ HIGHLIGHTS = (
     ("repeated_filter", "drift after 50 4x4 filters (Fig. 6): CC"),
     ("shift_equivariance", "Table 1: shift equivariance, CC, gradual, Internal-Net"),
     ("shift_equivariance", "Table 1: shift equivariance, CC, gradual, splines"),
-    ("accuracy_wide", "CIFAR-10, 64 channels, 6 epochs, one seed: CC-Net, splines"),
+    ("accuracy_wide", "CIFAR-10, 64 channels, 6 epochs, 3 seeds: CC-Net, splines"),
     ("accuracy_wide", "CIFAR-10, 64 channels, 6 epochs, one seed: CC-Net, Internal"),
     ("ensembles", "Ensemble of 2 scale sequences"),
     ("superres", "One network for all scales against x4 + cubic"),

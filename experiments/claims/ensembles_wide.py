@@ -1,13 +1,13 @@
 """What makes ensembles of scales gain: networks of 64 channels, each trained its way.
 
 The continuous network of `accuracy_wide`, with splines and batch normalization, trained
-as there; with scales that change at random from step to step; and with nothing that
-keeps it from learning its images by heart: not augmented, no smoothed labels, more
-epochs, as in the paper, whose recipe does not speak of augmentation. The members of an
-ensemble have the network's parameters and scales of their own, and take the network's
-statistics of features, or statistics that were measured anew at their scales. "One
-member" is the network at its own scales; the mean of the members alone stands beside
-it, for ensembles of such may gain over them and not over the network.
+as there, but in float32; with scales that change at random from step to step; and with
+nothing that keeps it from learning its images by heart: not augmented, no smoothed
+labels, more epochs, as in the paper, whose recipe does not speak of augmentation. The
+members of an ensemble have the network's parameters and scales of their own, and take
+the network's statistics of features, or statistics that were measured anew at their
+scales. "One member" is the network at its own scales; the mean of the members alone
+stands beside it, for ensembles of such may gain over them and not over the network.
 
 What else so many runs could be spent on stands beside: the same network on images that
 are shifted by up to two pixels, and networks that were trained apart, with other seeds.
@@ -46,7 +46,9 @@ _BATCH = 250
 class Training:
     """What the networks beside that of `accuracy_wide` learn from, and how long."""
 
-    base: accuracy_wide.Config = field(default_factory=accuracy_wide.Config)
+    base: accuracy_wide.Config = field(
+        default_factory=lambda: accuracy_wide.Config(seeds=1)
+    )
     jitter: float = 0.15
     bare_epochs: int = 8
 
@@ -132,6 +134,7 @@ def trained(name: str, training: Training, sets: ImageSets, seed: int = 0) -> nn
 def case(name: str, training: Training, seed: int) -> Case:
     """The network, not trained, and the recipe of this training."""
     make, recipe = accuracy_wide.case("spline", training.base, seed)
+    recipe = replace(recipe, amp=False)
     if name == JITTERED:
         recipe = replace(recipe, jitter=training.jitter)
     if name == BARE:

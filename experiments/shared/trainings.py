@@ -1,6 +1,6 @@
 """Trainings that an experiment compares: their course, and what a step costs."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,19 @@ Factory = Callable[[], torch.nn.Module]
 Case = tuple[Factory, Recipe]
 
 
-def run(names: Iterable[str], case: Callable[..., Case], config: Any) -> dict[str, Any]:
+def run(
+    names: Iterable[str],
+    case: Callable[..., Case],
+    config: Any,
+    once: Collection[str] = (),
+) -> dict[str, Any]:
     """Each network with every seed, from where it was left; and the time of steps.
 
     Args:
         names: Of the networks.
         case: A network and its recipe, of a name, the setting and a seed.
         config: The setting: a dataclass.
+        once: Those that are trained with the first seed alone.
     """
     sets = _networks.parts("cifar10", config.train_images, config.test_images)
     setting = deciding(config)
@@ -46,6 +52,7 @@ def run(names: Iterable[str], case: Callable[..., Case], config: Any) -> dict[st
         trained(name, case(name, config, seed), seed, sets, folder(name, seed, setting))
         for seed in range(config.seeds)
         for name in names
+        if seed == 0 or name not in once
     ]
     cases = {name: case(name, config, 0) for name in names}
     times = costs(cases, sets, config.threads, config.rounds)

@@ -197,6 +197,12 @@ def assert_no_worse(actual: Tensor, baseline: Tensor, truth: Tensor) -> None:
     assert error <= 2 * own, f"max error {error:.2e}, baseline {own:.2e}"
 
 
+def assert_nearly_as_exact(actual: Tensor, baseline: Tensor, truth: Tensor) -> None:
+    """At most 1.5 times the baseline's own root mean square error."""
+    error, own = ((x.double() - truth).norm().item() for x in (actual, baseline))
+    assert error <= 1.5 * own, f"error {error:.2e}, baseline {own:.2e}"
+
+
 @of_each_kernel
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
 @pytest.mark.parametrize("scale", [0.7, 1, 2.3])
@@ -219,14 +225,16 @@ def test_autocast():
     conv = run_as_conv(layer, x, autocast=True)
     truth = exact(x.double())
     assert actual.dtype == conv.dtype == torch.bfloat16
-    assert_no_worse(actual, conv, truth)
+    # The resampled image is rounded, too, where the products are of bfloat16. The mean
+    # square counts: which error is the largest is chance.
+    assert_nearly_as_exact(actual, conv, truth)
     wanted = [
         torch.autograd.grad(out, [*module.parameters()], probe.to(out.dtype))
         for module, out in ((layer, actual), (layer, conv), (exact, truth))
     ]
     for gradient, baseline, true_gradient in zip(*wanted, strict=True):
         assert gradient.dtype == torch.float32
-        assert_no_worse(gradient, baseline, true_gradient)
+        assert_nearly_as_exact(gradient, baseline, true_gradient)
 
 
 @pytest.mark.parametrize("scale", [0.7, 1, 2.3])

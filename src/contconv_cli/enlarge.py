@@ -48,13 +48,14 @@ class Enlarger:
         size, dtype = wanted.of(picture.size), picture.planes.dtype
         colours = picture.planes.shape[0]
         out = np.empty((colours + (picture.alpha is not None), *size), dtype)
-        for planes, triple in zip(_groups(picture), _triples(picture), strict=True):
-            grey = bool((triple == triple[:1]).all())
-            for rows, columns, values in self._tiles(net, triple, wanted, picture):
-                target = out[planes, rows, columns]
-                values = values.mean(0, keepdim=True) if grey else values
-                target[...] = _whole(values, picture)
-                advance()
+        with self.networks.computing(picture):
+            for planes, triple in zip(_groups(picture), _triples(picture), strict=True):
+                grey = bool((triple == triple[:1]).all())
+                for rows, columns, values in self._tiles(net, triple, wanted, picture):
+                    target = out[planes, rows, columns]
+                    values = values.mean(0, keepdim=True) if grey else values
+                    target[...] = _whole(values, picture)
+                    advance()
         if picture.kind == "cmyk":
             out[:colours] = picture.white - out[:colours]
         alpha = None
@@ -76,7 +77,12 @@ class Enlarger:
 
 
 def enlarger(
-    model: str, device: str | None, tile: int, members: int, share: Share
+    model: str,
+    device: str | None,
+    precision: str,
+    tile: int,
+    members: int,
+    share: Share,
 ) -> Enlarger:
     """The networks on a device, as the command line says."""
     where = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -84,7 +90,7 @@ def enlarger(
         where = f"cuda:{share.local}"
     if where.partition(":")[0] == "meta":
         raise SetupError(f"device {where} cannot be used: it computes no numbers")
-    return Enlarger(Networks(model, where), tile, members)
+    return Enlarger(Networks(model, where, precision), tile, members)
 
 
 def _groups(picture: Picture) -> list[slice]:

@@ -2,6 +2,7 @@
 
 from io import BytesIO
 
+import imagecodecs
 import numpy as np
 import pytest
 import torch
@@ -99,6 +100,26 @@ def test_a_file_of_weights(shipped, tmp_path, capsys, monkeypatch):
     assert samples.call("upscale", *arguments) == 1
     assert capsys.readouterr().err == "contconv: there are no weights at [b]none\n"
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize("has_amx", [True, False])
+@pytest.mark.parametrize("bits", [8, 16])
+def test_precision(bits, has_amx, tmp_path, monkeypatch):
+    """bfloat16 moves few pixels by a level; auto takes it with AMX, for 8 bits."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_amx})
+    content = data.astronaut()[40:100, 140:210].astype(f"uint{bits}") << bits - 8
+    (tmp_path / "in.png").write_bytes(imagecodecs.png_encode(content))
+    made = {}
+    for precision in ("auto", "float32", "bfloat16"):
+        out = tmp_path / f"{precision}.png"
+        options = ("--scale", 2, "--model", "clean", "--precision", precision)
+        assert samples.call("upscale", tmp_path / "in.png", out, *options) == 0
+        made[precision] = samples.pixels(out).astype(int)
+    taken = "bfloat16" if has_amx and bits == 8 else "float32"
+    assert np.array_equal(made["auto"], made[taken])
+    differing = abs(made["bfloat16"] - made["float32"])
+    assert differing.max() <= 2 * 2 ** (bits - 8)
+    assert 0 < (differing > 0).mean() < (0.1 if bits == 8 else 1.01)
 
 
 @pytest.mark.slow

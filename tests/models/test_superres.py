@@ -132,6 +132,26 @@ def test_tiles_are_the_whole_bit_for_bit(net, shape, scale, threads):
         torch.set_num_threads(before)
 
 
+@pytest.mark.skipif(
+    not torch.cpu.get_capabilities().get("amx_bf16") or missing() is not None,
+    reason="this CPU has no AMX, or the library in C++ is missing",
+)
+@pytest.mark.parametrize("weights", sorted(SHIPPED))
+def test_tiles_are_the_whole_in_bfloat16(weights):
+    """Bit for bit, too, where AMX multiplies; and near what float32 gives."""
+    net = load(weights).requires_grad_(False)
+    for shape, scale in (((170, 190), 2.7), ((40, 500), (3.3, 1.37))):
+        image = torch.rand(3, *shape)
+        exact = net(image[None], scale=scale)[0]
+        with torch.autocast("cpu", torch.bfloat16):
+            whole = net(image[None], scale=scale)[0]
+            assert whole.dtype == torch.float32
+            for tile in (80, 100, 300):
+                tiles = net.tiles(image, scale=scale, tile=tile)
+                assert torch.equal(put_together(tiles, whole.shape[1:]), whole)
+        assert 0 < (whole - exact).square().mean().sqrt() < 0.5 / 255
+
+
 @pytest.mark.parametrize("tile", [64, 768, 1500])
 @pytest.mark.parametrize("shape", [(1024, 1024), (3000, 4000), (165, 9000), (1, 70000)])
 def test_parts_that_are_encoded_fit_a_tile(shape, tile):

@@ -237,7 +237,7 @@ def _steps(folder):
 
 
 def test_begins_with_a_trained_network(tmp_path):
-    """Deeper, it is the same function; another width is refused."""
+    """Larger, it is the same function, and learns; another width is refused."""
     path = tmp_path / "net.safetensors"
     net = SuperResolutionNet(4, 3, refine_channels=5)
     net.save(path)
@@ -252,10 +252,17 @@ def test_begins_with_a_trained_network(tmp_path):
         gradients = [p.grad for p in deeper.encoder.blocks.parameters()]
         known = [grad is not None and bool(grad.any()) for grad in gradients]
         assert sum(known) >= 2 * (blocks or 3) + 4
+    wider = beginning(path, blocks=4, refine_channels=7)
+    assert wider.kernel.kernel.head.shape[0] == 7
+    torch.testing.assert_close(wider.eval()(images, scale=2.3), expected)
+    wider(images, scale=2.3).square().sum().backward()
+    assert all(each.any() for each in wider.refine[-1].weight.grad.unbind(1))
     with pytest.raises(ValueError, match=r"channels must be those of .*, 4, got 8"):
         beginning(path, 8)
     with pytest.raises(ValueError, match=r"blocks must be at least those .* 3, got 2"):
         beginning(path, blocks=2)
+    with pytest.raises(ValueError, match=r"refine_channels must be at .* 5, got 4"):
+        beginning(path, refine_channels=4)
     with pytest.raises(ValueError, match="channels must be at least 1, got 0"):
         beginning(None, 0)
     with pytest.raises(DataError, match="there are no weights at"):

@@ -46,7 +46,7 @@ def train(
         blocks: Residual blocks of the encoder; those of the network to begin with, or
             8, unless given. More than it has begin as blocks that change nothing.
         refine_channels: Channels at the size of the output; those of the network to
-            begin with, or 16, unless given.
+            begin with, or 16, unless given. More than it has add nothing at first.
         out: Where log and checkpoints go; nothing is kept unless given.
         resume: Go on from the newest checkpoint there, if there is one.
         weights: Where the trained network goes, for contconv upscale --model.

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu_
 
 from contconv._runtime.arguments import as_whole
+from contconv._runtime.autocast import no_autocast
 from contconv._runtime.shapes import Float
 
 # Branches that are added start small, so that deep stacks train from the first step.
@@ -46,8 +47,13 @@ class ResidualEncoder(nn.Module):
         return 2 * len(self.blocks) + 2
 
     def forward(self, images: Float[Tensor, "n c h w"]) -> Float[Tensor, "n f h w"]:
-        """Features of images whose values lie in 0..1."""
-        shallow = self.first(images - 0.5)
+        """Features of images whose values lie in 0..1.
+
+        Under `torch.autocast`, all but the first layer is in lower precision: how
+        oneDNN adds up so few channels in bfloat16 depends on the size.
+        """
+        with no_autocast(images.device.type):
+            shallow = self.first(images - 0.5)
         return self.last(self.blocks(shallow)).add_(shallow)
 
 

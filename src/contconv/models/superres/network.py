@@ -11,6 +11,7 @@ from contconv._files import network_file
 from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.ratio import Ratio, Scale, Size
 from contconv._runtime.arguments import as_whole
+from contconv._runtime.autocast import no_autocast
 from contconv._runtime.shapes import Float, no_type_check
 from contconv.engines import Problem
 from contconv.engines.native.windows import LibraryWindows
@@ -43,6 +44,9 @@ class SuperResolutionNet(nn.Module):
     grid that is asked for, and a convolution there. They make what cubic resizing
     (`contconv.resize`) lacks, to which it is added. The kernel of the continuous layer
     depends on the scale as well as on the distance.
+
+    Under `torch.autocast`, a network in evaluation mode computes what the encoder does
+    in lower precision, and what lands in that of the images.
 
     Args:
         channels: Channels of the encoder.
@@ -171,6 +175,15 @@ class SuperResolutionNet(nn.Module):
         return self._decoded(features, images, ratios, size)
 
     def _decoded(
+        self, features: Tensor, images: Tensor, ratios: tuple[Ratio, ...], size: Any
+    ) -> Tensor:
+        if self.training:
+            return self._landed(features, images, ratios, size)
+        # In lower precision, no tile would be what the whole is.
+        with no_autocast(images.device.type):
+            return self._landed(features.to(images.dtype), images, ratios, size)
+
+    def _landed(
         self, features: Tensor, images: Tensor, ratios: tuple[Ratio, ...], size: Any
     ) -> Tensor:
         kernel, bias = self.kernel.at(ratios)

@@ -49,11 +49,11 @@ class ScaleAwareKernel(nn.Module):
         kernel = learned_kernel(name, *channels, kernel_size, **options)
         assert isinstance(kernel, SeparableKernel)
         self.kernel, self.aware = kernel, aware
-        self._counts = [kernel.head.shape[2], out_channels, out_channels]
+        self.counts = [kernel.head.shape[2], out_channels, out_channels]
         self.factors = nn.Sequential(
             nn.Linear(kernel.ndim, _HIDDEN),
             nn.ReLU(),
-            nn.Linear(_HIDDEN, sum(self._counts)),
+            nn.Linear(_HIDDEN, sum(self.counts)),
         )
         for parameter in self.factors[-1].parameters():
             nn.init.zeros_(parameter)
@@ -72,7 +72,7 @@ class ScaleAwareKernel(nn.Module):
         pixel = (down / up).to(head)
         if not self.aware:
             pixel = torch.ones_like(pixel)
-        functions, outputs, bias = self.factors(pixel).split(self._counts)
+        functions, outputs, bias = self.factors(pixel).split(self.counts)
         factors = (1 + functions) * (1 + outputs)[:, None, None]
         return _WithHead(self.kernel, head * factors), bias
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from contconv._grid.grid import AxisGrid, resized_axes
 from contconv._grid.ratio import Ratio
+from contconv._runtime.autocast import no_autocast
 from contconv._runtime.shapes import Float
 from contconv.engines import Problem
 from contconv.engines.native.windows import LibraryWindows
@@ -60,7 +61,8 @@ class Enlargement:
         size: tuple[int, ...],
     ) -> None:
         self.net, self.image, self.size = net, image, size
-        kernel, bias = net.kernel.at(ratios)
+        with no_autocast(image.device.type):
+            kernel, bias = net.kernel.at(ratios)
         self.bias = bias[:, None, None]
         shape = (net.encoder.channels, *image.shape[2:])
         landing = _problem(image, shape, kernel, "zeros", ratios, size)
@@ -77,7 +79,8 @@ class Enlargement:
     def features(self, inputs: Window) -> Float[Tensor, "1 f h w"]:
         """The features of a part of the picture."""
         around = _widened(inputs, self.net.encoder.reach, self.image.shape[2:])
-        return cut(self.net.encoder(cut(self.image, around)), inputs, around)
+        features = self.net.encoder(cut(self.image, around)).to(self.image.dtype)
+        return cut(features, inputs, around)
 
     def part(
         self, features: Float[Tensor, "1 f h w"], inputs: Window, outputs: Window
@@ -88,7 +91,8 @@ class Enlargement:
         near = cut(features, tuple(part.inputs for part in parts), inputs)
         landed = self.landing.apply(near, parts)
         landed = cut(landed, reached, tuple(part.outputs for part in parts))
-        refined = self.net.refine(landed.add_(self.bias))
+        with no_autocast(self.image.device.type):
+            refined = self.net.refine(landed.add_(self.bias))
         cubic = resized(self.cubic, self.image, outputs)
         return cubic.add_(cut(refined, outputs, reached))
 

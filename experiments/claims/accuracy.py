@@ -92,11 +92,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         return f"{found} %"
 
     def gained(network: str) -> str:
-        ours, theirs = (
-            _networks.accuracies(result, network),
-            _networks.accuracies(result, "baseline"),
-        )
-        gains = [a - b for a, b in zip(ours, theirs, strict=True)]
+        gains = _networks.gains(result, network, "baseline")
         return f"{_networks.stated(gains, '+.2f')} points"
 
     def costs(network: str) -> str:

@@ -22,8 +22,8 @@ from typing import Any
 from torch import nn
 
 from contconv.models import BaselineNet, CCNet
+from experiments.shared import courses, trainings
 from experiments.shared import networks as _networks
-from experiments.shared import trainings
 from experiments.shared.trainings import Case
 
 NAMES = {
@@ -112,10 +112,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
         return f"CIFAR-10, {size}, {seeds}: "
 
     def gained(network: str, over: str) -> str:
-        """With the seeds that both have."""
-        own, others = (_networks.accuracies(result, name) for name in (network, over))
-        pairs = zip(own, others[: len(own)], strict=True)
-        return _networks.stated([a - b for a, b in pairs], "+.2f")
+        return _networks.stated(_networks.gains(result, network, over), "+.2f")
 
     base = _networks.stated(_networks.accuracies(result, "baseline"), ".2f")
     rows = [(f"{title('baseline')}BaselineNet", f"{PAPER['baseline']} %", f"{base} %")]
@@ -135,27 +132,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def plot(record: dict[str, Any], figure: Path) -> None:
     """Accuracy over the epochs, and over the time of their steps."""
-    import matplotlib.pyplot as plt
-
     result = record["result"]
-    drawing, axes = plt.subplots(
-        1, 2, figsize=(9, 4), sharey=True, layout="constrained"
-    )
-    for i, (network, name) in enumerate(NAMES.items()):
-        rows = [row for row in result["networks"] if row["network"] == network]
-        for j, row in enumerate(rows):
-            epochs = range(1, len(row["accuracy"]) + 1)
-            taken = [trainings.minutes(result, network, e) for e in epochs]
-            label = f"{name}, float32" if network in ONCE else name
-            style = {"label": None if j else label, "color": f"C{i}", "ms": 3, "lw": 1}
-            for ax, places in zip(axes, (epochs, taken), strict=True):
-                ax.plot(places, row["accuracy"], "o-", **style)
-    axes[0].set(xlabel="epoch", ylabel="accuracy on test images, %")
-    handles, labels = axes[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside lower center", ncols=3)
-    axes[1].set(xlabel="minutes of two cores")
-    for ax in axes:
-        ax.grid(alpha=0.3)
-    figure.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(figure, dpi=110)
-    plt.close(drawing)
+    labels = {n: f"{name}, float32" if n in ONCE else name for n, name in NAMES.items()}
+    over = {"epoch": courses.epoch, "minutes of two cores": courses.minutes(result)}
+    courses.plot(result, labels, over, figure)

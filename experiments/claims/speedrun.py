@@ -19,8 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.shared import courses, speed_networks, trainings
 from experiments.shared import networks as _networks
-from experiments.shared import speed_networks, trainings
 from experiments.shared.speed_networks import SpeedNet
 from experiments.shared.trainings import Case
 
@@ -36,7 +36,6 @@ HALVINGS = {
 }
 # Published, in 8 epochs, with tests on six views of each image.
 PUBLISHED = 94.01
-AIM = 94.0
 
 RECIPE = replace(trainings.FAST, batch_size=500, warmup=0.05, label_smoothing=0.2)
 
@@ -109,30 +108,13 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 def plot(record: dict[str, Any], figure: Path) -> None:
     """Accuracy over minutes, and over multiply-adds."""
-    import matplotlib.pyplot as plt
-
     result = record["result"]
-    drawing, axes = plt.subplots(
-        1, 2, figsize=(9, 4), sharey=True, layout="constrained"
-    )
-    for i, (name, title) in enumerate(NAMES.items()):
-        rows = [row["accuracy"] for row in result["networks"] if row["network"] == name]
-        epochs = range(1, len(rows[0]) + 1)
-        adds = result["costs"][name]["multiply_adds"] / 1e9
-        scales = [
-            [trainings.minutes(result, name, e) for e in epochs],
-            [e * adds for e in epochs],
-        ]
-        for ax, places in zip(axes, scales, strict=True):
-            for j, accuracy in enumerate(rows):
-                label = None if j else title
-                ax.plot(places, accuracy, "o-", ms=3, lw=1, color=f"C{i}", label=label)
-    for ax in axes:
-        ax.axhline(AIM, color="gray", lw=0.8, ls="--")
-        ax.grid(alpha=0.3)
-    axes[0].set(xlabel="minutes on two cores", ylabel="accuracy on test images, %")
-    axes[0].legend()
-    axes[1].set(xlabel="multiply-adds for each image of the set, forward, billions")
-    figure.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(figure, dpi=110)
-    plt.close(drawing)
+
+    def multiplied(name: str, epochs: int) -> float:
+        return epochs * result["costs"][name]["multiply_adds"] / 1e9
+
+    over = {
+        "minutes on two cores": courses.minutes(result),
+        "multiply-adds for each image of the set, forward, billions": multiplied,
+    }
+    courses.plot(result, NAMES, over, figure)

@@ -190,6 +190,12 @@ def accuracies(result: dict[str, Any], network: str) -> list[float]:
     return [row["accuracy"][-1] for row in rows]
 
 
+def gains(result: dict[str, Any], network: str, over: str) -> list[float]:
+    """The accuracy of a network over another's, for each seed that both have."""
+    own, others = (accuracies(result, name) for name in (network, over))
+    return [a - b for a, b in zip(own, others, strict=False)]
+
+
 def stated(values: list[float], form: str) -> str:
     """The mean over seeds, with the deviation where there are several."""
     mean, deviation = mean_and_deviation(values)

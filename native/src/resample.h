@@ -18,7 +18,6 @@
 
 namespace contconv::CONTCONV_ISA {
 
-constexpr int MAX_TAPS = 4;  // so many have loops of their own
 constexpr int MAX_RANK = 4;
 
 // Pixels, where `inner` numbers lie together, each `pitch` numbers after the last.
@@ -105,6 +104,7 @@ static Resample<N> expand_of(int64_t taps) {
     case 2: return expand_some<R, 2, N>;
     case 3: return expand_some<R, 3, N>;
     case 4: return expand_some<R, 4, N>;
+    case 5: return expand_some<R, 5, N>;
     default: return expand_some<R, 0, N>;
   }
 }
@@ -126,6 +126,7 @@ static Resample<float> contract_of(int64_t taps) {
     case 2: return contract_all<R, 2>;
     case 3: return contract_all<R, 3>;
     case 4: return contract_all<R, 4>;
+    case 5: return contract_all<R, 5>;
     default: return contract_all<0, 0>;
   }
 }

@@ -57,7 +57,9 @@ class Enlarge:
     ) -> None:
         torch.set_num_threads(threads)
         self.folder, self.wanted, self.max_pixels = folder, wanted, max_pixels
-        self.make = enlarger("auto", None, tile=768, members=1, share=Share())
+        self.make = enlarger(
+            "auto", None, precision="auto", tile=768, members=1, share=Share()
+        )
 
     def __call__(self, batch: Batch) -> Batch:
         """``key`` and ``bytes`` of some pictures to ``key``, ``file`` and ``error``."""

@@ -1,11 +1,12 @@
-"""By plain SGD, at the paper's width, splines classify CIFAR-10 better, too.
+"""By plain SGD, at the paper's width, splines classify CIFAR-10 as well, not better.
 
 The paper's two networks, of 64 channels and without normalization, by the recipe that
 `training/recipes/paper.toml` has, for half as many epochs: SGD with Nesterov's
 momentum, a learning rate that rises and falls, images that are flipped and shifted at
 random. The continuous network shrinks gradually, with splines; it has as many weights.
-Both learned in bfloat16, once. The images are JPEG copies, which costs points: the
-paper's numbers are of the images themselves.
+Both learned in bfloat16, once. The paper's 0.67 points are not there; with
+normalization and the trainings of today they are (`accuracy_wide`). The images are JPEG
+copies, which costs points: the paper's numbers are of the images themselves.
 """
 
 import tomllib
@@ -56,12 +57,12 @@ def case(name: str, config: Config, seed: int) -> Case:
 
 
 def check(result: dict[str, Any]) -> None:
-    """As many parameters; with splines above the baseline by the paper's points."""
+    """As many parameters; with splines no worse than seeds may differ."""
     costs = result["costs"]
     assert costs["spline"]["parameters"] == costs["baseline"]["parameters"]
     if result["setting"]["train_images"] == Config.train_images:
         gains = _networks.gains(result, "spline", "baseline")
-        assert min(gains) > PAPER["cc"] - PAPER["baseline"], gains
+        assert min(gains) > -0.3, gains
 
 
 def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -75,7 +76,7 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
     taken = f"a step takes {trainings.slower(result, 'spline', 'baseline')} of its time"
     return [
         (f"{title}BaselineNet", f"{PAPER['baseline']} %", f"{base} %"),
-        (f"{title}CC-Net over it, splines", aim, f"{gained} points; {taken}"),
+        (f"{title}CC-Net over it, splines", aim, f"{gained} points over {base} %; {taken}"),
     ]
 
 

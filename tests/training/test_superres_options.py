@@ -253,10 +253,11 @@ def test_begins_with_a_trained_network(tmp_path):
         known = [grad is not None and bool(grad.any()) for grad in gradients]
         assert sum(known) >= 2 * (blocks or 3) + 4
     wider = beginning(path, blocks=4, refine_channels=7)
-    assert wider.kernel.kernel.head.shape[0] == 7
+    assert wider.arguments["refine_channels"] == 7
     torch.testing.assert_close(wider.eval()(images, scale=2.3), expected)
     wider(images, scale=2.3).square().sum().backward()
-    assert all(each.any() for each in wider.refine[-1].weight.grad.unbind(1))
+    gradient = dict(wider.named_parameters())["refine.1.weight"].grad
+    assert gradient is not None and all(each.any() for each in gradient.unbind(1))
     with pytest.raises(ValueError, match=r"channels must be those of .*, 4, got 8"):
         beginning(path, 8)
     with pytest.raises(ValueError, match=r"blocks must be at least those .* 3, got 2"):

@@ -57,7 +57,7 @@ class Config:
     test_images: int = 10_000
     seeds: int = 3
     threads: int = 2
-    rounds: int = 5
+    rounds: int = 15
 
 
 QUICK = Config(8, 9, 1, 512, 100, 1, 2, 3)

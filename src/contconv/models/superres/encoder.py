@@ -4,7 +4,7 @@ from torch import Tensor, nn
 from torch.nn.functional import relu_
 
 from contconv._runtime.arguments import as_whole
-from contconv._runtime.autocast import no_autocast
+from contconv._runtime.autocast import autocast_dtype, no_autocast
 from contconv._runtime.shapes import Float
 
 # Branches that are added start small, so that deep stacks train from the first step.
@@ -54,6 +54,8 @@ class ResidualEncoder(nn.Module):
         """
         with no_autocast(images.device.type):
             shallow = self.first(images - 0.5)
+        # What is added to each other has one dtype: else each sum is slow.
+        shallow = shallow.to(autocast_dtype(images) or images.dtype)
         return self.last(self.blocks(shallow)).add_(shallow)
 
 

@@ -13,7 +13,8 @@ from contconv._grid.axis import Axis
 from contconv._grid.grid import resized_axes
 from contconv.export.onnx import _quiet
 from contconv.models.superres import SuperResolutionNet
-from contconv.models.superres.network import enlarged, target
+from contconv.models.superres.network import target
+from contconv.models.superres.upsampler import enlarged
 
 # Largest difference to the network, of values in 0..1: a twentieth of a grey level.
 TOLERANCE = 2e-4

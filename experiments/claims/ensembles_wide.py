@@ -47,7 +47,7 @@ class Training:
     """What the networks beside that of `accuracy_wide` learn from, and how long."""
 
     base: accuracy_wide.Config = field(
-        default_factory=lambda: accuracy_wide.Config(seeds=1)
+        default_factory=lambda: accuracy_wide.Config(seeds=1, rounds=5)
     )
     jitter: float = 0.15
     bare_epochs: int = 8

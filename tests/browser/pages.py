@@ -20,7 +20,8 @@ from filelock import FileLock
 from PIL import Image
 
 from contconv.models import superres
-from contconv.models.superres.network import enlarged, target
+from contconv.models.superres.network import target
+from contconv.models.superres.upsampler import enlarged
 
 ROOT = Path(__file__).parents[2]
 AXE = ROOT / "docs" / "_build" / "npm" / "node_modules" / "axe-core" / "axe.min.js"

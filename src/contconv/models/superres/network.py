@@ -8,21 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from contconv._files import network_file
-from contconv._grid.grid import AxisGrid, resized_axes
+from contconv._grid.grid import resized_axes
 from contconv._grid.ratio import Ratio, Scale, Size
 from contconv._runtime.arguments import as_whole
 from contconv._runtime.autocast import no_autocast
 from contconv._runtime.shapes import Float, no_type_check
-from contconv.engines import Problem
-from contconv.engines.native.windows import LibraryWindows
-from contconv.functional.conv import continuous_conv
-from contconv.kernels.names import classical_kernel
 from contconv.models.superres.encoder import ResidualEncoder
 from contconv.models.superres.scale_aware import ScaleAwareKernel
 from contconv.models.superres.tile_grid import count_tiles
 from contconv.models.superres.tiling import Tiled
 from contconv.models.superres.turns import TURNS
-from contconv.models.superres.upsampler import landed, suits_library
+from contconv.models.superres.upsampler import enlarged, landed
 
 # The refinement starts small: a new network is nearly cubic resizing.
 _BEGINNING = 0.1
@@ -246,34 +242,6 @@ class SuperResolutionNet(nn.Module):
         """
         config = {"name": type(self).__name__, "arguments": self.arguments}
         network_file.write(Path(path), network_file.halves(self), config)
-
-
-def enlarged(
-    images: Float[Tensor, "n c h w"], ratios: tuple[Ratio, ...], size: tuple[int, ...]
-) -> Float[Tensor, "n c height width"]:
-    """Cubic resizing; as a continuous convolution, whose weights sum to one.
-
-    One channel after the other: how several are computed depends on the size.
-    """
-    kernel = classical_kernel("cubic", 2)
-    axes = resized_axes(images.shape[2:], kernel.kernel_size, ratios, size)
-    problem = Problem(images[:, :1], kernel, AxisGrid(axes, "replicate"), 1)
-    if suits_library(problem):
-        windows = LibraryWindows(problem)
-        each = [windows.whole(channel) for channel in images.split(1, 1)]
-        return torch.cat(each, 1)
-    each = [
-        continuous_conv(
-            channel,
-            "cubic",
-            scale=ratios,  # type: ignore
-            size=size,
-            padding_mode="replicate",
-            engine="separable",
-        )
-        for channel in images.split(1, 1)
-    ]
-    return torch.cat(each, 1)
 
 
 def target(

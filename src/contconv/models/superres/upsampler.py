@@ -1,4 +1,4 @@
-"""Upsampler: the continuous convolution from the features to the output grid."""
+"""Upsampler: features and images on the output grid, by continuous convolutions."""
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from contconv.engines.native.windows import LibraryWindows
 from contconv.engines.separable.windows import WindowedConvolution
 from contconv.functional.conv import continuous_conv
 from contconv.kernels import SeparableKernel
+from contconv.kernels.names import classical_kernel
 
 
 def landed(
@@ -41,6 +42,34 @@ def landed(
         bias=bias,
         engine="auto" if learns else "separable",
     )
+
+
+def enlarged(
+    images: Float[Tensor, "n c h w"], ratios: tuple[Ratio, ...], size: tuple[int, ...]
+) -> Float[Tensor, "n c height width"]:
+    """Cubic resizing; as a continuous convolution, whose weights sum to one.
+
+    One channel after the other: how several are computed depends on the size.
+    """
+    kernel = classical_kernel("cubic", 2)
+    axes = resized_axes(images.shape[2:], kernel.kernel_size, ratios, size)
+    problem = Problem(images[:, :1], kernel, AxisGrid(axes, "replicate"), 1)
+    if suits_library(problem):
+        windows = LibraryWindows(problem)
+        each = [windows.whole(channel) for channel in images.split(1, 1)]
+        return torch.cat(each, 1)
+    each = [
+        continuous_conv(
+            channel,
+            "cubic",
+            scale=ratios,  # type: ignore
+            size=size,
+            padding_mode="replicate",
+            engine="separable",
+        )
+        for channel in images.split(1, 1)
+    ]
+    return torch.cat(each, 1)
 
 
 def suits_library(problem: Problem) -> bool:

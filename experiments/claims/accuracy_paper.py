@@ -84,5 +84,4 @@ def compared(result: dict[str, Any]) -> list[tuple[str, str, str]]:
 def plot(record: dict[str, Any], figure: Path) -> None:
     """Accuracy over the epochs, and over the time of their steps."""
     result = record["result"]
-    over = {"epoch": courses.epoch, "minutes of two cores": courses.minutes(result)}
-    courses.plot(result, NAMES, over, figure)
+    courses.plot(result, NAMES, courses.over_epochs_and_time(result), figure)

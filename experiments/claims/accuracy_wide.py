@@ -134,5 +134,4 @@ def plot(record: dict[str, Any], figure: Path) -> None:
     """Accuracy over the epochs, and over the time of their steps."""
     result = record["result"]
     labels = {n: f"{name}, float32" if n in ONCE else name for n, name in NAMES.items()}
-    over = {"epoch": courses.epoch, "minutes of two cores": courses.minutes(result)}
-    courses.plot(result, labels, over, figure)
+    courses.plot(result, labels, courses.over_epochs_and_time(result), figure)
